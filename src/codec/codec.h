@@ -1,0 +1,86 @@
+/* codec/codec.h - SEAM codec: compressed bytes to bytes and back.
+ *
+ * One `static const struct hr_codec` per leaf (codec_gzip.c …), one line each in codec_table.c.
+ * Level 2: includes base/ only.
+ */
+#ifndef HR_CODEC_CODEC_H
+#define HR_CODEC_CODEC_H
+
+#include "base/io.h"
+
+enum hr_codec_flags {
+    HR_CODEC_CONCAT = 1,  /* members may follow one another; the decoder reads them all */
+    HR_CODEC_BLOCK = 2,   /* decode_block / encode_block work */
+    HR_CODEC_NO_MAGIC = 4 /* cannot be told from its first bytes (brotli, raw blocks) */
+};
+
+/* One call of a streaming decoder or encoder: consume from in, produce to out. The codec moves the
+ * pointers and counts. in has HR_PAD readable bytes behind it. */
+struct hr_codec_io {
+    const uint8_t *in;
+    size_t in_len;
+    uint8_t *out;
+    size_t out_len;
+};
+
+struct hr_codec {
+    const char *name;             /* "gzip" */
+    const char *const *suffixes;  /* {".gz", NULL} */
+    unsigned flags;               /* enum hr_codec_flags */
+    const char *missing;          /* not built in: the sentence why; NULL: usable */
+    int level_min, level_max, level_default;
+
+    /* True when the first bytes (as many as there are, up to 16) are this codec's. NULL: no magic. */
+    bool (*probe)(const uint8_t *head, size_t len);
+
+    /* Streaming decoder. decode_step returns 0 (call again: with more input when in_len is 0, with
+     * more room when out_len is 0), HR_END when the stream is complete and, with `eof` (no input
+     * follows io->in), nothing is left; junk behind the last member is HR_E_CORRUPT, so is a stream
+     * that ends early (in_len == 0, eof, not complete). An empty input (0 bytes in all) is HR_E_CORRUPT.
+     * Never blocks. Memory: a window, bounded. */
+    int (*decode_begin)(void **ctx, struct hr_error *err);
+    int (*decode_step)(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err);
+    void (*decode_end)(void *ctx); /* NULL allowed */
+
+    /* Streaming encoder. encode_step with finish: HR_END once everything was written. */
+    int (*encode_begin)(void **ctx, int level, struct hr_error *err);
+    int (*encode_step)(void *ctx, struct hr_codec_io *io, bool finish, struct hr_error *err);
+    void (*encode_end)(void *ctx);
+
+    /* One-shot blocks (Parquet pages, whole members); NULL when HR_CODEC_BLOCK is not set.
+     * decode_block: *out_len is the room (with HR_PAD writable behind) on entry, bytes produced on return; input may
+     * be several members. Never writes more than room + HR_PAD. HR_E_CORRUPT when it does not fit
+     * or the data is damaged. encode_block: out has at least bound(in_len) bytes. Contexts are
+     * thread-local and reused. */
+    int (*decode_block)(struct hr_slice in, uint8_t *out, size_t *out_len, struct hr_error *err);
+    size_t (*bound)(size_t in_len);
+    int (*encode_block)(struct hr_slice in, int level, uint8_t *out, size_t *out_len,
+                        struct hr_error *err);
+};
+
+/* Names: gzip bzip2 zstd lz4 (frame) snappy (framed) brotli, and for pages and odd files
+ * deflate-raw, lz4-raw, lz4-hadoop, snappy-raw, snappy-hadoop, zlib. Aliases: gz, bz2, zst, br. */
+const struct hr_codec *hr_codec_by_name(const char *name, size_t len); /* NULL: unknown */
+/* By the last suffix of a key (".gz"); out_suffix_len: how much to cut to see the inner name. */
+const struct hr_codec *hr_codec_by_key(const char *key, size_t len, size_t *out_suffix_len);
+const struct hr_codec *hr_codec_by_magic(const uint8_t *head, size_t len);
+const struct hr_codec *const *hr_codec_all(size_t *out_count);
+
+/* Bounds on what a stream may grow to. */
+struct hr_codec_limits {
+    uint64_t ratio;       /* output/input once ratio_after bytes are out; 0 = 1000 */
+    uint64_t ratio_after; /* 0 = 256 MiB */
+    uint64_t output_max;  /* 0 = none */
+};
+
+/* A source that decodes `inner` (which it owns and closes). Slices of about 256 KiB. Errors name the object,
+ * the codec and the compressed byte offset. On failure inner is not closed. */
+int hr_codec_source(const struct hr_codec *codec, struct hr_source *inner,
+                    const struct hr_codec_limits *limits, struct hr_source **out,
+                    struct hr_error *err);
+
+/* Compress all of `in` as one member / frame appended to out. */
+int hr_codec_encode(const struct hr_codec *codec, int level, struct hr_slice in,
+                    struct hr_buf *out, struct hr_error *err);
+
+#endif
