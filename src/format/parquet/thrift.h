@@ -1,0 +1,65 @@
+/* format/parquet/thrift.h - the compact protocol of Apache Thrift, as far as Parquet uses it.
+ *
+ * https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md. No generated
+ * code and no objects: a reader walks fields and lists over a byte slice, a writer appends to a
+ * buf. Both carry a sticky failure, so that a caller checks once per struct and not per value.
+ */
+#ifndef HR_FORMAT_PARQUET_THRIFT_H
+#define HR_FORMAT_PARQUET_THRIFT_H
+
+#include "base/slice.h"
+
+enum hr_thrift_type { /* wire types; a boolean field carries its value in the type */
+                      HR_THRIFT_STOP = 0,
+                      HR_THRIFT_TRUE = 1,
+                      HR_THRIFT_FALSE = 2,
+                      HR_THRIFT_I8 = 3,
+                      HR_THRIFT_I16 = 4,
+                      HR_THRIFT_I32 = 5,
+                      HR_THRIFT_I64 = 6,
+                      HR_THRIFT_DOUBLE = 7,
+                      HR_THRIFT_BINARY = 8,
+                      HR_THRIFT_LIST = 9,
+                      HR_THRIFT_SET = 10,
+                      HR_THRIFT_MAP = 11,
+                      HR_THRIFT_STRUCT = 12,
+                      HR_THRIFT_UUID = 13
+};
+
+/* ---- reading (thrift_read.c) ------------------------------------------------------------------
+ */
+
+struct hr_thrift_in {
+    const uint8_t *begin, *ptr, *end;
+    const char *bad; /* first failure as a sentence fragment, NULL: none; all calls then answer 0 */
+    bool cut;        /* the failure was running out of bytes */
+    int depth;       /* structs and lists open while skipping */
+};
+
+struct hr_thrift_field {
+    int type; /* enum hr_thrift_type */
+    int id;
+};
+
+void hr_thrift_in_init(struct hr_thrift_in *in, struct hr_slice bytes);
+/* The next field of the struct being read; f->id must be 0 before the first call. False at the stop
+ * mark and on failure. The value must then be read or skipped. */
+bool hr_thrift_field(struct hr_thrift_in *in, struct hr_thrift_field *f);
+/* Skip the value of a field just announced (or a list element of that type). */
+void hr_thrift_skip(struct hr_thrift_in *in, int type);
+/* Values. Each fails when the field's type is not the one asked for; i32 also when out of range. */
+bool hr_thrift_bool(struct hr_thrift_in *in, const struct hr_thrift_field *f);
+int32_t hr_thrift_i32(struct hr_thrift_in *in, const struct hr_thrift_field *f); /* i8, i16, i32 */
+int64_t hr_thrift_i64(struct hr_thrift_in *in, const struct hr_thrift_field *f); /* any integer */
+struct hr_slice hr_thrift_bytes(struct hr_thrift_in *in, const struct hr_thrift_field *f);
+bool hr_thrift_is_struct(struct hr_thrift_in *in,
+                         const struct hr_thrift_field *f); /* fails if not */
+/* List header: count of elements, and their type in f->type (f->id 0), so that the value calls work
+ * on elements too. Fails unless count <= bytes left (every element takes at least one). */
+size_t hr_thrift_list(struct hr_thrift_in *in, const struct hr_thrift_field *f,
+                      struct hr_thrift_field *element);
+/* One boolean list element (one byte). */
+bool hr_thrift_list_bool(struct hr_thrift_in *in);
+void hr_thrift_fail(struct hr_thrift_in *in, const char *why);
+
+#endif
