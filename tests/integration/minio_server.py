@@ -1,0 +1,157 @@
+"""A MinIO server of one's own: free loopback port, random keys, stopped with its owner."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_S = 60
+
+
+def minio_path() -> str:
+    """The pinned server, installed when this is the first use on this machine."""
+    given = os.environ.get("HEADRACE_MINIO")
+    if given:
+        return given
+    return subprocess.run(
+        [ROOT / "tools/get-minio"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.strip()
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Minio:
+    """The server over the folder `data`; a context manager."""
+
+    region = "us-east-1"
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.access_key = "ak" + secrets.token_hex(8)
+        self.secret_key = secrets.token_hex(20)
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the server."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, as Proxy wants its upstream."""
+        return ("127.0.0.1", self.port)
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def environment(self, endpoint: str | None = None) -> dict[str, str]:
+        """What an S3 client of this server needs in its environment."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_ENDPOINT_URL": endpoint or self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/nonexistent",
+            "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+        }
+
+    def client(self, endpoint: str | None = None) -> Any:  # noqa: ANN401
+        """A boto3 client of this server that does not retry."""
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        return boto3.client(
+            "s3",
+            endpoint_url=endpoint or self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name=self.region,
+            config=Config(
+                s3={"addressing_style": "path"},
+                retries={"total_max_attempts": 1},
+                connect_timeout=10,
+                read_timeout=60,
+            ),
+        )
+
+    def __enter__(self) -> Minio:
+        for _ in range(3):
+            if self._start():
+                return self
+        raise RuntimeError(f"minio did not start: {self._log()}")
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _log(self) -> str:
+        log = self.data.parent / "minio.log"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
+
+    def _start(self) -> bool:
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        command = [minio_path(), "server", str(self.data), "--quiet"]
+        command += ["--address", f"127.0.0.1:{self.port}"]
+        setpriv = shutil.which("setpriv")
+        if setpriv:
+            # The server must not outlive a test run that is killed.
+            command = [setpriv, "--pdeathsig", "KILL", "--", *command]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.data.parent),
+            "MINIO_ROOT_USER": self.access_key,
+            "MINIO_ROOT_PASSWORD": self.secret_key,
+            "MINIO_BROWSER": "off",
+            "MINIO_UPDATE": "off",
+            "MINIO_CI_CD": "1",
+        }
+        with (self.data.parent / "minio.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        until = time.monotonic() + START_S
+        while time.monotonic() < until and self._process.poll() is None:
+            if self._ready():
+                return True
+            time.sleep(0.1)
+        self._stop()
+        return False
+
+    def _ready(self) -> bool:
+        try:
+            url = f"{self.endpoint}/minio/health/cluster"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
