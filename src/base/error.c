@@ -15,7 +15,10 @@ struct code_row {
 
 static const struct code_row CODES[] = {
 #define X(name_, number, exit_, klass, text_)                                                      \
-    {.code = (number), .exit_status = (exit_), .class_ = HR_CLASS_##klass, .name = #name_,         \
+    {.code = (number),                                                                             \
+     .exit_status = (exit_),                                                                       \
+     .class_ = HR_CLASS_##klass,                                                                   \
+     .name = #name_,                                                                               \
      .sentence = (text_)},
     HR_ERROR_TABLE(X)
 #undef X

@@ -60,8 +60,8 @@ struct hr_source *hr_source_mem(const char *name, const void *ptr, size_t len, s
         return NULL;
     }
     memcpy(mem->name, name, name_len + 1);
-    mem->base = (struct hr_source){
-        .ops = &ops, .name = mem->name, .size = (int64_t)len, .random = true};
+    mem->base =
+        (struct hr_source){.ops = &ops, .name = mem->name, .size = (int64_t)len, .random = true};
     mem->ptr = ptr;
     mem->len = len;
     mem->chunk = chunk;

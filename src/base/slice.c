@@ -96,7 +96,10 @@ static size_t utf8_len(const uint8_t *p, size_t left) {
     if (c < 0x80) {
         return 1;
     }
-    const size_t n = c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+    const size_t n = c >= 0xc2 && c <= 0xdf   ? 2
+                     : (c & 0xf0) == 0xe0     ? 3
+                     : c >= 0xf0 && c <= 0xf4 ? 4
+                                              : 0;
     if (n == 0 || left < n) {
         return 0;
     }
@@ -113,8 +116,8 @@ static size_t utf8_len(const uint8_t *p, size_t left) {
 }
 
 static int append_json_escape(struct hr_buf *buf, uint8_t byte, struct hr_error *err) {
-    static const char short_names[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',
-                                       ['\f'] = 'f', ['\r'] = 'r'};
+    static const char short_names[] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     if (byte == '"' || byte == '\\') {
         const char text[2] = {'\\', (char)byte};
         return hr_buf_append(buf, text, 2, err);
