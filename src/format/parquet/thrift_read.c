@@ -117,6 +117,15 @@ static size_t list_header(struct hr_thrift_in *in, int *out_type) {
     return (size_t)count;
 }
 
+/* A boolean inside a list or map, unlike a field, has a byte of its own. */
+static void skip_element(struct hr_thrift_in *in, int type) {
+    if (type == HR_THRIFT_TRUE || type == HR_THRIFT_FALSE) {
+        advance(in, 1);
+    } else {
+        hr_thrift_skip(in, type);
+    }
+}
+
 static void skip_map(struct hr_thrift_in *in) {
     uint64_t count = read_varint(in);
     if (in->bad != NULL || count == 0) {
@@ -124,8 +133,8 @@ static void skip_map(struct hr_thrift_in *in) {
     }
     uint8_t types = read_byte(in);
     for (uint64_t i = 0; i < count && in->bad == NULL; i++) {
-        hr_thrift_skip(in, types >> 4);
-        hr_thrift_skip(in, types & 15);
+        skip_element(in, types >> 4);
+        skip_element(in, types & 15);
     }
 }
 
@@ -133,11 +142,7 @@ static void skip_list(struct hr_thrift_in *in) {
     int type;
     size_t count = list_header(in, &type);
     for (size_t i = 0; i < count && in->bad == NULL; i++) {
-        if (type == HR_THRIFT_TRUE || type == HR_THRIFT_FALSE) {
-            advance(in, 1); /* a boolean element, unlike a field, has a byte */
-        } else {
-            hr_thrift_skip(in, type);
-        }
+        skip_element(in, type);
     }
 }
 
