@@ -53,7 +53,7 @@ class Headrace:
         self,
         *args: str | Path,
         env: dict[str, str | None] | None = None,
-        input: str | bytes | None = None,  # noqa: A002
+        input: str | bytes | None = None,
         cwd: Path | None = None,
         timeout: float = RUN_LIMIT_S,
     ) -> Result:
@@ -78,7 +78,7 @@ class Headrace:
             done.stderr.decode(errors="replace"),
         )
 
-    def ok(self, *args: str | Path, **how: Any) -> Result:  # noqa: ANN401
+    def ok(self, *args: str | Path, **how: Any) -> Result:
         """Run and fail the test unless the exit status is 0."""
         result = self(*args, **how)
         assert result.code == 0, f"headrace {' '.join(map(str, args))}: {result.err}"
@@ -89,7 +89,7 @@ class Headrace:
         *args: str | Path,
         env: dict[str, str | None] | None = None,
         cwd: Path | None = None,
-        **how: Any,  # noqa: ANN401
+        **how: Any,
     ) -> subprocess.Popen[bytes]:
         """Start and return the process, for tests that interrupt or kill it."""
         how.setdefault("stdin", subprocess.DEVNULL)
@@ -108,13 +108,13 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
 
 
 @pytest.fixture(scope="session")
-def s3(minio: Minio) -> Any:  # noqa: ANN401
+def s3(minio: Minio) -> Any:
     """A boto3 client of the server, past any proxy."""
     return minio.client()
 
 
 @pytest.fixture
-def bucket(s3: Any) -> str:  # noqa: ANN401
+def bucket(s3: Any) -> str:
     """A new, empty bucket."""
     name = f"t-{uuid.uuid4().hex[:20]}"
     s3.create_bucket(Bucket=name)
@@ -163,7 +163,7 @@ def corpus() -> Path:
 
 
 @pytest.fixture
-def put(s3: Any, bucket: str) -> Any:  # noqa: ANN401
+def put(s3: Any, bucket: str) -> Any:
     """`put(key, data)` stores text or bytes, `put(key, path)` a file, in the test's bucket."""
 
     def store(key: str, data: str | bytes | Path, into: str | None = None) -> str:

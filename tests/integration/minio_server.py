@@ -75,7 +75,7 @@ class Minio:
             "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
         }
 
-    def client(self, endpoint: str | None = None) -> Any:  # noqa: ANN401
+    def client(self, endpoint: str | None = None) -> Any:
         """A boto3 client of this server that does not retry."""
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415

@@ -124,7 +124,7 @@ def error_xml(code: str) -> bytes:
     ).encode()
 
 
-class _Reset(Exception):
+class _ResetError(Exception):
     """Raised inside a handler to close the client's connection with RST."""
 
 
@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             super().finish()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
+    def log_message(self, format: str, *args: Any) -> None:
         """Keep the output of the tests clean."""
 
     def body(self) -> bytes:
@@ -183,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             data = self.body()
             request.bytes_in = len(data)
             self.act(request, fault, data)
-        except _Reset:
+        except _ResetError:
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.close_connection = True
@@ -205,11 +205,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.answer(request, status, fault.headers, error_xml(fault.code))
                 return
             elif action == "reset" and fault.after == 0:
-                raise _Reset
+                raise _ResetError
         response = self.forward(data)
         if action == "lost":
             response.read()
-            raise _Reset
+            raise _ResetError
         self.relay(request, response, fault)
 
     def forward(self, data: bytes) -> http.client.HTTPResponse:
@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         yield whole[: fault.after]
         if action == "reset":
             self.wfile.flush()
-            raise _Reset
+            raise _ResetError
         self.close_connection = True
         if action == "stall":
             self.server.proxy.stopping.wait(fault.seconds)
@@ -299,12 +299,12 @@ class _Server(socketserver.ThreadingTCPServer):
         self.proxy = proxy
         super().__init__(("127.0.0.1", 0), _Handler)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle is what these tests are about."""
 
 
 class Proxy:
-    """The proxy before `upstream` (host, port), on a loopback port of its own; a context manager."""
+    """The proxy before `upstream` (host, port), on a loopback port; a context manager."""
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self.upstream = upstream
@@ -331,7 +331,7 @@ class Proxy:
         """The URL to give as AWS_ENDPOINT_URL."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def fault(self, action: str, **how: Any) -> Fault:  # noqa: ANN401
+    def fault(self, action: str, **how: Any) -> Fault:
         """Add a Fault; the first that matches and is not used up decides."""
         fault = Fault(action, **how)
         with self._lock:

@@ -15,16 +15,16 @@ BODY = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(8192))
 
 
 @pytest.fixture
-def through(minio: Minio, proxy: Proxy) -> Any:  # noqa: ANN401
+def through(minio: Minio, proxy: Proxy) -> Any:
     """A boto3 client that goes through the proxy."""
     return minio.client(proxy.endpoint)
 
 
-def read(client: Any, bucket: str, key: str = "k") -> bytes:  # noqa: ANN401
+def read(client: Any, bucket: str, key: str = "k") -> bytes:
     return client.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def test_counts_kinds_and_bytes(through: Any, proxy: Proxy, bucket: str) -> None:  # noqa: ANN401
+def test_counts_kinds_and_bytes(through: Any, proxy: Proxy, bucket: str) -> None:
     through.put_object(Bucket=bucket, Key="a b/ü+%.bin", Body=BODY)
     assert read(through, bucket, "a b/ü+%.bin") == BODY
     part = through.get_object(Bucket=bucket, Key="a b/ü+%.bin", Range="bytes=10-19")
@@ -41,7 +41,7 @@ def test_counts_kinds_and_bytes(through: Any, proxy: Proxy, bucket: str) -> None
     assert proxy.connections >= 1
 
 
-def test_multipart_kinds(through: Any, proxy: Proxy, bucket: str) -> None:  # noqa: ANN401
+def test_multipart_kinds(through: Any, proxy: Proxy, bucket: str) -> None:
     made = through.create_multipart_upload(Bucket=bucket, Key="k")
     where = {"Bucket": bucket, "Key": "k", "UploadId": made["UploadId"]}
     part = through.upload_part(**where, PartNumber=1, Body=BODY)
@@ -60,7 +60,7 @@ def test_multipart_kinds(through: Any, proxy: Proxy, bucket: str) -> None:  # no
 
 
 @pytest.mark.parametrize("after", [0, 1000])
-def test_reset(through: Any, proxy: Proxy, put: Any, bucket: str, after: int) -> None:  # noqa: ANN401
+def test_reset(through: Any, proxy: Proxy, put: Any, bucket: str, after: int) -> None:
     put("k", BODY)
     proxy.fault("reset", kind="get", after=after)
     with pytest.raises(botocore.exceptions.BotoCoreError):
@@ -68,7 +68,7 @@ def test_reset(through: Any, proxy: Proxy, put: Any, bucket: str, after: int) ->
     assert read(through, bucket) == BODY
 
 
-def test_truncate(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:  # noqa: ANN401
+def test_truncate(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:
     put("k", BODY)
     proxy.fault("truncate", kind="get", after=1000)
     with pytest.raises(botocore.exceptions.BotoCoreError):
@@ -77,7 +77,7 @@ def test_truncate(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:  #
     assert read(through, bucket) == BODY
 
 
-def test_status_and_slow_down(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:  # noqa: ANN401
+def test_status_and_slow_down(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:
     put("k", BODY)
     proxy.fault("status", kind="get", key="^k$", status=500, code="InternalError")
     proxy.fault("status", kind="get", status=503, skip=1, headers={"Retry-After": "1"})
@@ -92,7 +92,7 @@ def test_status_and_slow_down(through: Any, proxy: Proxy, put: Any, bucket: str)
     assert [r.status for r in proxy.requests] == [500, 200, 503]
 
 
-def test_error_inside_200(through: Any, proxy: Proxy, bucket: str) -> None:  # noqa: ANN401
+def test_error_inside_200(through: Any, proxy: Proxy, bucket: str) -> None:
     made = through.create_multipart_upload(Bucket=bucket, Key="k")
     where = {"Bucket": bucket, "Key": "k", "UploadId": made["UploadId"]}
     part = through.upload_part(**where, PartNumber=1, Body=BODY)
@@ -102,14 +102,14 @@ def test_error_inside_200(through: Any, proxy: Proxy, bucket: str) -> None:  # n
         through.complete_multipart_upload(**where, MultipartUpload=done)
 
 
-def test_lost_answer(through: Any, proxy: Proxy, s3: Any, bucket: str) -> None:  # noqa: ANN401
+def test_lost_answer(through: Any, proxy: Proxy, s3: Any, bucket: str) -> None:
     proxy.fault("lost", kind="put")
     with pytest.raises(botocore.exceptions.BotoCoreError):
         through.put_object(Bucket=bucket, Key="k", Body=BODY)
     assert read(s3, bucket) == BODY
 
 
-def test_delay_and_stall(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:  # noqa: ANN401
+def test_delay_and_stall(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:
     put("k", BODY)
     proxy.fault("delay", kind="get", seconds=0.3)
     started = time.monotonic()
@@ -120,7 +120,7 @@ def test_delay_and_stall(through: Any, proxy: Proxy, put: Any, bucket: str) -> N
         read(through, bucket)
 
 
-def test_corrupt(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:  # noqa: ANN401
+def test_corrupt(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:
     put("k", BODY)
     proxy.fault("corrupt", kind="get", after=7)
     answer = through.get_object(Bucket=bucket, Key="k", Range="bytes=0-99")["Body"].read()
@@ -128,7 +128,7 @@ def test_corrupt(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:  # 
     assert answer[7] == BODY[7] ^ 1
 
 
-def test_swap_the_object(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:  # noqa: ANN401
+def test_swap_the_object(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:
     put("k", BODY)
     etag = through.head_object(Bucket=bucket, Key="k")["ETag"]
 
@@ -141,7 +141,7 @@ def test_swap_the_object(through: Any, proxy: Proxy, put: Any, bucket: str) -> N
     assert changed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 412
 
 
-def test_list_pages_pass_unchanged(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:  # noqa: ANN401
+def test_list_pages_pass_unchanged(through: Any, proxy: Proxy, put: Any, bucket: str) -> None:
     keys = [f"p/{i:04d} &=+%'\"é" for i in range(25)]
     for key in keys:
         put(key, b"x")
