@@ -101,8 +101,9 @@ void hr_free_secret(char *text) {
 
 /* ---- large buffers ---- */
 
-#define BIG_MIN_SHIFT 16u /* 64 KiB */
-#define BIG_CLASSES 62u
+#define BIG_MIN_SHIFT 12u            /* 4 KiB: wide tables have many small columns */
+#define BIG_MAPPED ((size_t)1 << 16) /* classes from here on are mapped, smaller ones are heap */
+#define BIG_CLASSES 58u
 #define BIG_HEADER 64u
 #define BIG_HUGE ((size_t)1 << 20)
 #define BIG_CACHE_MAX ((size_t)96 << 20) /* kept for reuse at most */
@@ -152,18 +153,32 @@ static struct big_header *take_cached(unsigned class_) {
     return header;
 }
 
+static void unmap(struct big_header *header) {
+    if (class_size(header->class_) + BIG_HEADER + HR_PAD < BIG_MAPPED) {
+        free(header);
+    } else {
+        munmap(header, header->mapped);
+    }
+}
+
 static struct big_header *map_new(unsigned class_) {
     const size_t need = class_size(class_) + BIG_HEADER + HR_PAD;
-    const size_t page = need >= BIG_HUGE ? (size_t)2 << 20 : 4096;
-    /* Small classes round to 4 KiB; large ones keep 4 KiB granularity too but ask for huge pages,
-     * which the kernel gives for the aligned middle. */
     const size_t mapped = (need + 4095) & ~(size_t)4095;
-    void *ptr = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (ptr == MAP_FAILED) {
-        return NULL;
-    }
-    if (page > 4096) {
-        madvise(ptr, mapped, MADV_HUGEPAGE);
+    void *ptr;
+    if (need < BIG_MAPPED) {
+        ptr = aligned_alloc(BIG_HEADER, mapped);
+        if (ptr == NULL) {
+            return NULL;
+        }
+    } else {
+        ptr = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (ptr == MAP_FAILED) {
+            return NULL;
+        }
+        /* The kernel gives huge pages for the aligned middle. */
+        if (mapped >= BIG_HUGE) {
+            madvise(ptr, mapped, MADV_HUGEPAGE);
+        }
     }
     struct big_header *header = ptr;
     header->mapped = mapped;
@@ -217,7 +232,7 @@ void hr_big_free(void *ptr) {
     }
     pthread_mutex_unlock(&big_lock);
     if (!keep) {
-        munmap(header, mapped);
+        unmap(header);
     }
 }
 
@@ -253,7 +268,7 @@ void hr_big_trim(void) {
         while (big_free_lists[i] != NULL) {
             struct big_header *header = big_free_lists[i];
             big_free_lists[i] = header->next;
-            munmap(header, header->mapped);
+            unmap(header);
         }
     }
     big_cached_bytes = 0;

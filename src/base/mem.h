@@ -26,7 +26,7 @@ uint64_t hr_mem_count(void); /* allocations since the last hr_mem_fail_at */
 int64_t hr_mem_live(void);   /* blocks allocated and not freed */
 
 /* ---- large buffers --------------------------------------------------------------------------
- * Buffers of 64 KiB and more that live for a batch, a part or a page. They come from size classes
+ * Buffers of 4 KiB and more that live for a batch, a part or a page. They come from size classes
  * (powers of two and 1.5 x powers of two), are backed by huge pages from 1 MiB on, are reused
  * without zeroing and carry HR_PAD readable and writable bytes after the capacity, so SIMD code
  * may over-read and over-write that far. Thread safe. */
