@@ -14,7 +14,8 @@
 
 #include "base/slice.h"
 
-/* Storage at `offset`: BOOL bool · INT int64_t · DOUBLE double · SIZE uint64_t (bytes, "8M") ·
+/* INT, DOUBLE and SIZE rows whose `def` is "auto" take the text "auto" and store 0 for it.
+ * Storage at `offset`: BOOL bool · INT int64_t · DOUBLE double · SIZE uint64_t (bytes, "8M") ·
  * STRING char* (owned, NULL unset) · ENUM int (index into values) · LIST struct hr_strlist (JSON
  * array of text or comma list) · JSON char* (any JSON value as compact text, owned, NULL unset). */
 enum hr_opt_type {
@@ -53,6 +54,9 @@ struct hr_option {
     const char *depends;   /* "file_format=csv", NULL */
     const char *since;     /* "0.1" */
     const char *text;      /* one or two sentences for people; never NULL */
+    const char *missing;   /* known but not built yet: what to do instead. Setting the option to
+                              anything but its default is refused with this; NULL: works */
+    const char *missing_values; /* ENUM: only these values ("a|b") are not built; with `missing` */
 };
 
 struct hr_option_group {
@@ -74,6 +78,16 @@ int hr_option_set_json(const struct hr_option *row, void *obj, const json_t *val
 int hr_option_set_text(const struct hr_option *row, void *obj, const char *text, struct hr_error *err);
 /* Row by name or alias, NULL when unknown. */
 const struct hr_option *hr_option_find(const struct hr_option *rows, size_t count, const char *name);
+/* The value as it is now, as text for people ("***" for a secret that is set); false: unset. */
+bool hr_option_get_text(const struct hr_option *row, const void *obj, struct hr_buf *out);
+/* True when the value is the row's default. */
+bool hr_option_is_default(const struct hr_option *row, const void *obj);
+/* The nearest of `names` to `name` (edit distance with swaps; case, _ and - ignored); NULL when none
+ * is near enough to be a slip of the pen. */
+const char *hr_nearest_name(const char *name, const char *const *names, size_t count);
+
+/* Copy `text` to the end of the list. 0 or HR_E_NOMEM. */
+int hr_strlist_add(struct hr_strlist *list, const char *text);
 void hr_strlist_release(struct hr_strlist *list);
 
 #endif

@@ -156,6 +156,19 @@ struct hr_reader {
     int64_t rows, nulled, rejected; /* counted so far */
 };
 
+/* What the planner must know of one large object to cut it into splits, from one small read (a
+ * footer; the first 64 KiB of a text). */
+struct hr_layout {
+    bool splittable;         /* text: records can be found from any byte (encoding and framing allow
+                                it); false: the object is one split */
+    bool has_header;
+    struct hr_strlist header; /* text with a header: its names, for splits that do not begin at 0 */
+    int64_t n_groups;        /* Parquet: row groups in the file */
+    int64_t *group_bytes;    /* Parquet: stored bytes of each, all columns; hr_malloc */
+    int64_t *group_rows;     /* Parquet: rows of each; hr_malloc */
+};
+void hr_layout_release(struct hr_layout *layout);
+
 /* Sampling. */
 struct hr_infer_params {
     int64_t rows;         /* at most so many records (1000) */
@@ -237,6 +250,11 @@ struct hr_format {
                    struct hr_encoder **out, struct hr_error *err);
     int (*file_writer)(struct hr_schema *schema, const struct hr_write_opts *opts,
                        struct hr_out *dst, struct hr_file_writer **out, struct hr_error *err);
+
+    /* How an object may be split. Text reads at most the first 64 KiB (uncompressed; the caller
+     * knows the codec already), Parquet the footer. NULL: objects of this format are not split. */
+    int (*layout)(struct hr_source *src, const struct hr_format_opts *opts, struct hr_layout *out,
+                  struct hr_error *err);
 };
 
 const struct hr_format *hr_format_by_name(const char *name, size_t len); /* jsonl, tsv, txt … too */
