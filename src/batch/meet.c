@@ -113,6 +113,25 @@ static struct hr_type meet_scalars(struct hr_type a, struct hr_type b) {
     return hr_type(HR_T_UTF8);
 }
 
+struct hr_type hr_type_meet(struct hr_type a, struct hr_type b) {
+    if (b.id == HR_T_NULL) {
+        return a;
+    }
+    if (a.id == HR_T_NULL) {
+        return b;
+    }
+    if (hr_type_nested(a) || hr_type_nested(b)) {
+        return hr_type(HR_T_UTF8);
+    }
+    if (!hr_type_equal(a, b)) {
+        return meet_scalars(a, b);
+    }
+    if (a.ext != b.ext) {
+        a.ext = HR_EXT_NONE;
+    }
+    return a;
+}
+
 static int find_child(const struct hr_field *parent, const char *name) {
     for (int i = 0; i < parent->n_children; i++) {
         if (strcmp(parent->children[i].name, name) == 0) {

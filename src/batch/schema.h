@@ -97,6 +97,8 @@ int hr_field_parse_type(struct hr_field *field, const char *text, struct hr_erro
  * integers by width and sign; int < decimal < double; date < timestamp, finer unit wins; struct by
  * field name, list by item; everything else meets at utf8. out may not alias a or b. */
 int hr_field_meet(const struct hr_field *a, const struct hr_field *b, struct hr_field *out);
+/* The same for two scalar types, without fields (nested types meet at utf8). */
+struct hr_type hr_type_meet(struct hr_type a, struct hr_type b);
 /* By name: columns of a in order, then those only in b. */
 int hr_schema_meet(const struct hr_schema *a, const struct hr_schema *b, struct hr_schema **out);
 /* True when every value of `from` is a value of `to` without loss (int32 -> int64 …). */
