@@ -1,0 +1,49 @@
+/* transform/generate.h - the inside of a transform, shared by transform.c and generate.c only. */
+#ifndef HR_TRANSFORM_GENERATE_H
+#define HR_TRANSFORM_GENERATE_H
+
+#include "base/hash.h"
+#include "base/time.h"
+#include "transform/transform.h"
+
+struct out_op {
+    int kind;
+    const struct hr_out_column *column; /* NULL for all_data columns */
+    int source;                         /* read-schema column, HR_OUT_DATA */
+};
+
+struct hr_transform {
+    const struct hr_transform_spec *spec;
+    struct hr_schema *read_schema, *out_schema;
+    struct out_op *outs;
+    int n_outs;
+
+    const struct hr_schema *bound_to; /* identity only */
+    int *source_of;                   /* per read column: column of the reader, -1 missing */
+    const struct hr_vec **aligned;    /* per read column: the values of this batch */
+    struct hr_vec *casts;             /* storage where alignment converts */
+    struct hr_vec *selected;          /* storage where the filter drops rows */
+    struct hr_bound_filter *filter;
+    struct hr_vec *filter_vecs;
+    bool *needed_after_filter;
+    uint8_t *keep;
+    int64_t *kept_offsets, *kept_lines;
+    const int64_t *row_offsets, *row_lines; /* of the rows that are left */
+
+    struct hr_batch *generated; /* storage of made columns, one per output column */
+    struct hr_batch out;        /* what run answers: shallow copies */
+
+    struct hr_object_facts facts;
+    struct hr_hash128 object_hash;
+    char mtime_text[48];
+    size_t mtime_len;
+    struct hr_buf scratch;
+    int *order; /* read columns sorted by name, for the raw form and MD5 */
+};
+
+/* Type and name of a generated column. 0 or HR_E_NOMEM. */
+int hr_generated_field(int kind, const char *name, struct hr_field *out);
+/* Fill generated->vecs[out] with `rows` values. */
+int hr_generate(struct hr_transform *t, int out, int64_t rows, struct hr_error *err);
+
+#endif

@@ -1,0 +1,90 @@
+/* transform/transform.h - from the batches a reader gives to the batches a destination wants.
+ *
+ *   reader batch ─► bind/align (by name, cast, nulls) ─► filter ─► output columns (data, metadata,
+ *   constants, row ids, raw JSON)
+ *
+ * Unchanged columns pass through without a copy. One transform belongs to one worker. Level 3.
+ */
+#ifndef HR_TRANSFORM_TRANSFORM_H
+#define HR_TRANSFORM_TRANSFORM_H
+
+#include "format/format.h"
+#include "transform/filter.h"
+
+/* Where an output column's values come from. */
+enum hr_out_kind {
+    HR_OUT_DATA,       /* column `source` of the file */
+    HR_OUT_TEXT,       /* the same text in every row (`text`) */
+    HR_OUT_TIME,       /* the same instant in every row (`time_us`), timestamp[us, utc] */
+    HR_OUT_NULL,       /* null, type utf8 */
+    HR_OUT_KEY,        /* object key, utf8 */
+    HR_OUT_MTIME_TEXT, /* object time, utf8 YYYY-MM-DDTHH:MM:SSZ (whole seconds, cut down) */
+    HR_OUT_MTIME,      /* object time, timestamp[us, utc] */
+    HR_OUT_ETAG,
+    HR_OUT_SIZE,
+    HR_OUT_ROW,       /* 1-based row or line in the object, int64 */
+    HR_OUT_OFFSET,    /* byte offset of the record in the inflated object, int64 */
+    HR_OUT_ROW_ID,    /* utf8: 32 hex digits of hash(key, ETag, position); stable across runs */
+    HR_OUT_OLAKE_MD5, /* utf8: Olake's MD5 of the values in key order */
+    HR_OUT_RAW_JSON   /* utf8/JSON: the record as compact JSON, keys sorted, nulls kept */
+};
+
+struct hr_out_column {
+    char *name;      /* at the destination */
+    int kind;        /* enum hr_out_kind */
+    char *source;    /* HR_OUT_DATA: column of the file */
+    char *text;      /* HR_OUT_TEXT */
+    int64_t time_us; /* HR_OUT_TIME */
+};
+
+/* What the output looks like; read-only while transforms use it. */
+struct hr_transform_spec {
+    struct hr_out_column *columns;
+    size_t count;
+    bool all_data;    /* every data column of the read schema that is not named above, placed
+                         where the first HR_OUT_DATA column would stand: before the others */
+    bool nested_text; /* nested values become JSON text */
+    struct hr_filter *filter; /* borrowed, NULL none; over read-schema names */
+    enum hr_misfit misfit;
+    bool new_columns;     /* a file's column that the read schema lacks widens it (with
+                             HR_MISFIT_WIDEN) instead of being dropped */
+    bool olake_normalize; /* names of new columns lower-cased, other bytes than a-z0-9 as '_' */
+};
+void hr_transform_spec_release(struct hr_transform_spec *spec);
+/* Append a column; texts are copied, NULL allowed for source and text. */
+int hr_transform_spec_add(struct hr_transform_spec *spec, const char *name, int kind,
+                          const char *source, const char *text, int64_t time_us,
+                          struct hr_error *err);
+/* Columns of the file that the output and the filter need, out of `have`: what to ask a
+ * self-describing reader for. NULL result with 0: all of them. */
+int hr_transform_wanted(const struct hr_transform_spec *spec, const struct hr_schema *have,
+                        struct hr_schema **out, struct hr_error *err);
+/* True when rows need their offset or line (params.want_rows). */
+bool hr_transform_wants_rows(const struct hr_transform_spec *spec);
+
+struct hr_transform;
+/* read_schema: the columns of files, widened so far. The output schema follows from it. */
+int hr_transform_new(const struct hr_transform_spec *spec, struct hr_schema *read_schema,
+                     struct hr_transform **out, struct hr_error *err);
+void hr_transform_free(struct hr_transform *t);                      /* NULL allowed */
+struct hr_schema *hr_transform_schema(const struct hr_transform *t); /* borrowed */
+
+/* A new object begins. Strings are borrowed until the next call. */
+struct hr_object_facts {
+    const char *key, *etag;
+    int64_t size, mtime_us;
+};
+void hr_transform_object(struct hr_transform *t, const struct hr_object_facts *facts);
+
+/* A reader with this schema begins: resolves columns by name. HR_WIDEN when the file has columns or
+ * types the read schema does not hold (`needs`, a new reference, is the meet). HR_E_SCHEMA with
+ * misfit strict. */
+int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
+                      struct hr_schema **needs, struct hr_error *err);
+
+/* One batch. *out is borrowed until the next call, its columns may be those of `in`; *out is NULL
+ * when no row is left. HR_WIDEN as for bind, when a value needs it. */
+int hr_transform_run(struct hr_transform *t, struct hr_batch *in, const struct hr_batch **out,
+                     struct hr_schema **needs, struct hr_error *err);
+
+#endif
