@@ -1,0 +1,229 @@
+/* codec/codec_source.c - a source that inflates another source, and whole-buffer compression.
+ *
+ * Sits between io/ (or memory) and the text formats: hr_source in, hr_source out, 256 KiB at a
+ * time, which is what the converters' blocks and the L2 cache want. It owns the caps that stop
+ * decompression bombs and puts object, codec and compressed offset around a leaf's reason. Slices
+ * are always filled, so what a reader sees does not depend on how the network cut the bytes. */
+#include "codec/codec_leaf.h"
+
+enum { SLICE = 256 << 10 };
+
+struct codec_source {
+    struct hr_source base;
+    const struct hr_codec *codec;
+    struct hr_source *inner;
+    struct hr_codec_limits limits;
+    void *ctx;
+    struct hr_slice in; /* what inner gave and the codec has not taken */
+    uint8_t *out;       /* SLICE bytes */
+    uint64_t taken;     /* compressed bytes consumed */
+    uint64_t made;      /* bytes produced */
+    bool inner_ended;
+    int done; /* 0, HR_END or the error that every later call repeats */
+    struct hr_error failed;
+};
+
+static const uint8_t nothing[HR_PAD];
+
+/* Put object, codec and place around the leaf's reason. */
+static int source_fail(struct codec_source *src, int code, struct hr_error *why) {
+    struct hr_error *err = &src->failed;
+    char reason[sizeof(why->message)];
+    char hint[sizeof(why->hint)];
+    memcpy(reason, why->message, sizeof(reason));
+    memcpy(hint, why->hint, sizeof(hint));
+    if (src->taken == 0 && src->inner_ended && src->in.len == 0) {
+        hr_fail(err, code, "could not inflate '%s': it is empty, which no %s stream is",
+                src->base.name, src->codec->name);
+    } else {
+        hr_fail(err, code, "could not inflate '%s': %.330s at compressed byte %llu", src->base.name,
+                reason, (unsigned long long)src->taken);
+    }
+    if (hint[0] != '\0') {
+        hr_error_hint(err, "%s", hint);
+    }
+    hr_error_object(err, src->base.name);
+    return code;
+}
+
+static int source_check_caps(struct codec_source *src) {
+    const struct hr_codec_limits *limits = &src->limits;
+    struct hr_error *err = &src->failed;
+    if (limits->output_max != 0 && src->made > limits->output_max) {
+        hr_fail(err, HR_E_BOUND, "could not inflate '%s': it holds more than %llu bytes of text",
+                src->base.name, (unsigned long long)limits->output_max);
+        hr_error_hint(err, "raise the cap on inflated bytes if this object is to be trusted");
+    } else if (src->made > limits->ratio_after &&
+               src->made / limits->ratio > (src->taken > 0 ? src->taken : 1)) {
+        hr_fail(
+            err, HR_E_BOUND,
+            "could not inflate '%s': %llu compressed bytes became %llu, more than %llu times as "
+            "much",
+            src->base.name, (unsigned long long)src->taken, (unsigned long long)src->made,
+            (unsigned long long)limits->ratio);
+        hr_error_hint(err, "raise the cap on the ratio if this object is to be trusted");
+    } else {
+        return 0;
+    }
+    hr_error_object(err, src->base.name);
+    return HR_E_BOUND;
+}
+
+/* More compressed bytes, when there are none left. */
+static int source_pull(struct codec_source *src) {
+    if (src->in.len > 0 || src->inner_ended) {
+        return 0;
+    }
+    int rc = hr_source_next(src->inner, &src->in, &src->failed);
+    if (rc == HR_END) {
+        src->inner_ended = true;
+        src->in = hr_slice_of(nothing, 0);
+        rc = 0;
+    }
+    return rc;
+}
+
+/* One turn of the codec. 0, HR_END or an error, kept in `failed`. */
+static int source_turn(struct codec_source *src, struct hr_codec_io *io) {
+    int rc = source_pull(src);
+    if (rc != 0) {
+        return rc;
+    }
+    struct hr_error why;
+    hr_error_clear(&why);
+    io->in = src->in.ptr;
+    io->in_len = src->in.len;
+    size_t room = io->out_len;
+    rc = src->codec->decode_step(src->ctx, io, src->inner_ended, &why);
+    size_t used = src->in.len - io->in_len;
+    src->in = hr_slice_of(io->in, io->in_len);
+    src->taken += used;
+    src->made += room - io->out_len;
+    if (rc < 0) {
+        return source_fail(src, rc, &why);
+    }
+    if (rc == 0 && used == 0 && room == io->out_len && (io->in_len > 0 || src->inner_ended)) {
+        hr_fail(&why, HR_E_INTERNAL, "the %s codec stands still", src->codec->name);
+        return source_fail(src, HR_E_INTERNAL, &why);
+    }
+    int cap = source_check_caps(src);
+    return cap != 0 ? cap : rc;
+}
+
+static int codec_source_next(struct hr_source *base, struct hr_slice *out, struct hr_error *err) {
+    struct codec_source *src = (struct codec_source *)base;
+    struct hr_codec_io io = {.out = src->out, .out_len = SLICE};
+    while (src->done == 0 && io.out_len > 0) {
+        src->done = source_turn(src, &io);
+    }
+    if (io.out_len < SLICE && src->done != HR_E_BOUND) {
+        *out = hr_slice_of(src->out, SLICE - io.out_len);
+        return 0;
+    }
+    if (src->done < 0 && err != NULL) {
+        *err = src->failed;
+    }
+    return src->done;
+}
+
+static void codec_source_close(struct hr_source *base) {
+    struct codec_source *src = (struct codec_source *)base;
+    src->codec->decode_end(src->ctx);
+    hr_source_close(src->inner);
+    hr_big_free(src->out);
+    hr_free(src);
+}
+
+int hr_codec_source(const struct hr_codec *codec, struct hr_source *inner,
+                    const struct hr_codec_limits *limits, struct hr_source **out,
+                    struct hr_error *err) {
+    static const struct hr_source_ops ops = {.next = codec_source_next,
+                                             .close = codec_source_close};
+    int rc = 0;
+    if (codec->missing != NULL || codec->decode_begin == NULL) {
+        rc = hr_fail(err, HR_E_UNSUPPORTED, "could not read '%s': %s", inner->name,
+                     codec->missing != NULL ? codec->missing : "the codec has no streams");
+        hr_error_object(err, inner->name);
+        return rc;
+    }
+    struct codec_source *src = hr_calloc(1, sizeof(*src));
+    if (src == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not inflate '%s': out of memory", inner->name);
+    }
+    size_t cap = 0;
+    src->out = hr_big_alloc(SLICE, &cap);
+    rc = src->out == NULL
+             ? hr_fail(err, HR_E_NOMEM, "could not inflate '%s': out of memory", inner->name)
+             : codec->decode_begin(&src->ctx, err);
+    if (rc != 0) {
+        hr_big_free(src->out);
+        hr_free(src);
+        return rc;
+    }
+    src->base = (struct hr_source){.ops = &ops, .name = inner->name, .size = -1};
+    src->codec = codec;
+    src->inner = inner;
+    src->in = hr_slice_of(nothing, 0);
+    if (limits != NULL) {
+        src->limits = *limits;
+    }
+    src->limits.ratio = src->limits.ratio != 0 ? src->limits.ratio : 1000;
+    if (src->limits.ratio_after == 0) {
+        src->limits.ratio_after = (uint64_t)256 << 20;
+    }
+    *out = &src->base;
+    return 0;
+}
+
+/* ---- whole buffers ---- */
+
+static int encode_stream(const struct hr_codec *codec, int level, struct hr_slice in,
+                         struct hr_buf *out, struct hr_error *err) {
+    void *ctx = NULL;
+    const size_t before = out->len;
+    int rc = codec->encode_begin(&ctx, level, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct hr_codec_io io = {.in = in.ptr != NULL ? in.ptr : nothing, .in_len = in.len};
+    size_t room = in.len / 4 + 4096;
+    do {
+        rc = hr_buf_reserve(out, room, err);
+        if (rc != 0) {
+            break;
+        }
+        io.out = out->ptr + out->len;
+        io.out_len = room;
+        rc = codec->encode_step(ctx, &io, true, err);
+        out->len += room - io.out_len;
+    } while (rc == 0);
+    codec->encode_end(ctx);
+    if (rc != HR_END) {
+        out->len = before;
+        return rc;
+    }
+    return 0;
+}
+
+int hr_codec_encode(const struct hr_codec *codec, int level, struct hr_slice in, struct hr_buf *out,
+                    struct hr_error *err) {
+    if (codec->missing != NULL) {
+        return hr_fail(err, HR_E_UNSUPPORTED, "could not compress: %s", codec->missing);
+    }
+    if (codec->encode_begin != NULL && (codec->flags & HR_CODEC_MEMBER) == 0) {
+        return encode_stream(codec, level, in, out, err);
+    }
+    if (in.ptr == NULL) {
+        in.ptr = nothing;
+    }
+    int rc = hr_buf_reserve(out, codec->bound(in.len), err);
+    if (rc != 0) {
+        return rc;
+    }
+    size_t made = 0;
+    rc = codec->encode_block(in, level, out->ptr + out->len, &made, err);
+    if (rc == 0) {
+        out->len += made;
+    }
+    return rc;
+}
