@@ -1,7 +1,7 @@
 /* codec/codec_brotli.c - brotli (RFC 7932) by libbrotli. The format has no magic, no checksum and
  * no members: the stream says itself where it ends and nothing may follow. The window is at most 16
  * MiB (large-window streams are refused by the library). */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 #include <brotli/decode.h>
 #include <brotli/encode.h>

@@ -1,6 +1,6 @@
 /* codec/codec_bzip2.c - bzip2 by libbz2: streams one after another (what pbzip2 writes), block CRCs
  * verified by the library. Written as one stream of 900 KB blocks. */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 #include <bzlib.h>
 

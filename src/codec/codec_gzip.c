@@ -5,7 +5,7 @@
  * members of 1 MiB of text by libdeflate: the same bytes at any worker count and on any CPU, and
  * whole members are what tasks string together. A member costs 18 bytes and an empty window, 0.1%
  * of the size at 1 MiB. */
-#include "codec/codec_deflate.h"
+#include "codec/deflate_engine.h"
 
 enum { GZIP_CHUNK = 1 << 20 };
 

@@ -1,12 +1,12 @@
 /* codec/codec_lz4.c - the lz4 frame format (lz4_Frame_format.md 1.6) by liblz4: frames one after
  * another, linked or independent blocks, skippable frames, header, block and content checksums
  * verified. Objects named .lz4 that Hadoop wrote carry Hadoop's framing instead and are recognised
- * by their first bytes (codec_hadoop.c).
+ * by their first bytes (hadoop_framing.c).
  *
  * Written with independent blocks of 1 MiB and a content checksum, so that the output does not
  * depend on how the input was cut. */
 #define LZ4F_STATIC_LINKING_ONLY /* custom allocators at creation */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 #include <lz4frame.h>
 #include <lz4hc.h>

@@ -4,7 +4,7 @@
  * A bare block says neither how long it is nor whether it is whole. As a page it is checked against
  * the announced size; as a stream it is decoded sequence by sequence in a 64 KiB window, and a cut
  * between two sequences cannot be noticed. */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 #include <limits.h>
 #include <lz4.h>

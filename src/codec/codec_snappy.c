@@ -5,7 +5,7 @@
  * Objects named .snappy that Hadoop or Spark wrote carry Hadoop's framing, others a bare block;
  * what an object is shows in its first bytes: the stream identifier, a plausible pair of Hadoop
  * lengths, or neither. The codec of one chunk is libsnappy's. */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 #include <snappy-c.h>
 

@@ -4,7 +4,7 @@
  * A block starts with its inflated length, so a cut is noticed; there is no checksum. As a stream
  * it is decoded element by element in a 64 KiB window: every encoder works on fragments of at most
  * that size, a reference further back is refused. */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 #include <snappy-c.h>
 

@@ -4,7 +4,7 @@
  * time, which is what the converters' blocks and the L2 cache want. It owns the caps that stop
  * decompression bombs and puts object, codec and compressed offset around a leaf's reason. Slices
  * are always filled, so what a reader sees does not depend on how the network cut the bytes. */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 enum { SLICE = 256 << 10 };
 

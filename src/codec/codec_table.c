@@ -1,7 +1,7 @@
 /* codec/codec_table.c - the codecs there are: one line each, and the names, suffixes and first
  * bytes by which one is found. Rows with `missing` are known but not built in, so that a user reads
  * why. */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 static bool xz_probe(const uint8_t *head, size_t len) {
     return len >= 6 && memcmp(head,

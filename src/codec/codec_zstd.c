@@ -5,7 +5,7 @@
  * Streams are written with a content checksum; blocks (pages, which have checks of their own)
  * without. */
 #define ZSTD_STATIC_LINKING_ONLY /* custom allocators at creation */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 #include <zstd.h>
 #include <zstd_errors.h>

@@ -1,11 +1,11 @@
-/* codec/codec_leaf.h - what the leaves share: their declarations for the table, contexts kept per
+/* codec/leaves.h - what the leaves share: their declarations for the table, contexts kept per
  * thread, and the two drivers from which block codecs become streams and streams become blocks.
  *
  * Private to codec/. A leaf's error message is a reason alone ("the gzip stream ends early");
  * whoever called it puts object and place around it (codec_source.c, the page readers).
  */
-#ifndef HR_CODEC_CODEC_LEAF_H
-#define HR_CODEC_CODEC_LEAF_H
+#ifndef HR_CODEC_LEAVES_H
+#define HR_CODEC_LEAVES_H
 
 #include "base/mem.h"
 #include "codec/codec.h"

@@ -1,9 +1,9 @@
-/* codec/codec_deflate.h - the deflate engines under gzip, zlib and deflate-raw: libdeflate for what
- * is whole in memory, ISA-L for streams. Private to those leaves. */
-#ifndef HR_CODEC_CODEC_DEFLATE_H
-#define HR_CODEC_CODEC_DEFLATE_H
+/* codec/deflate_engine.h - the deflate engines under gzip, zlib and deflate-raw: libdeflate for
+ * what is whole in memory, ISA-L for streams. Private to those leaves. */
+#ifndef HR_CODEC_DEFLATE_ENGINE_H
+#define HR_CODEC_DEFLATE_ENGINE_H
 
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 enum hr_deflate_wrap { HR_WRAP_RAW, HR_WRAP_ZLIB, HR_WRAP_GZIP };
 

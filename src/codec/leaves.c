@@ -1,9 +1,9 @@
-/* codec/codec_leaf.c - what the codecs share: reasons in the same words, contexts kept per thread,
+/* codec/leaves.c - what the codecs share: reasons in the same words, contexts kept per thread,
  * the chunker (a stream encoder from a block packer), the gather (a record that must be whole
  * before it is used), the LZ window and the sniffer.
  *
  * Flow: codec_source.c and the page readers call a leaf; the leaf calls these. */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-/* codec/codec_hadoop.c - Hadoop's BlockCompressorStream framing around raw snappy or lz4 blocks.
+/* codec/hadoop_framing.c - Hadoop's BlockCompressorStream framing around raw snappy or lz4 blocks.
  *
  * A file is a run of records: uint32 big-endian, the inflated length of the record; then chunks of
  * uint32 big-endian compressed length and that many bytes, until the inflated length is reached.
@@ -7,7 +7,7 @@
  *
  * Records are written with one chunk of at most 192 KiB, which fits Hadoop's 256 KiB buffers even
  * when nothing shrinks. */
-#include "codec/codec_leaf.h"
+#include "codec/leaves.h"
 
 enum { HADOOP_CHUNK_MAX = 64 << 20, HADOOP_WRITE = 192 << 10 };
 
