@@ -1,0 +1,177 @@
+/* sink/object.c - files at the destination: blocks are strung together by the format's file writer
+ * and staged through a commit. A new file starts when one is full or the schema changes; every cut
+ * follows from the blocks alone, so the same input gives the same files. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sink/sink.h"
+
+/* A footer this large (many row groups x columns) also ends a file. */
+#define FOOTER_MAX ((size_t)16 << 20)
+
+struct object_sink {
+    struct hr_sink base;
+    struct hr_object_sink_conf conf;
+    char *prefix, *key;
+    char ext[32];
+    struct hr_schema *schema;
+    struct hr_output *output; /* open file, NULL none */
+    struct hr_file_writer *writer;
+    int64_t file_rows;
+    bool wrote; /* one key: a file was finished */
+};
+
+static int finish_file(struct object_sink *s, struct hr_error *err) {
+    if (s->output == NULL) {
+        return 0;
+    }
+    int rc = s->writer->ops->finish(s->writer, err);
+    s->writer->ops->close(s->writer);
+    s->writer = NULL;
+    if (rc == 0) {
+        rc = hr_output_finish(s->output, s->file_rows, err);
+    }
+    if (rc != 0) {
+        hr_output_discard(s->output);
+        s->output = NULL;
+        return rc;
+    }
+    s->base.files++;
+    s->base.bytes += hr_output_bytes(s->output);
+    s->output = NULL;
+    s->wrote = true;
+    return 0;
+}
+
+static int start_file(struct object_sink *s, struct hr_error *err) {
+    char path[1200];
+    if (s->key != NULL) {
+        snprintf(path, sizeof(path), "%s", s->key);
+    } else {
+        char name[160];
+        hr_commit_next_name(s->conf.commit, s->ext, name, sizeof(name));
+        const int n = snprintf(path, sizeof(path), "%s%s", s->prefix, name);
+        if (n > 1024) {
+            return hr_fail(err, HR_E_CONFIG, "could not name a file: '%.80s…' is over 1024 bytes",
+                           path);
+        }
+    }
+    int rc = hr_commit_open_output(s->conf.commit, path, &s->output, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = s->conf.format->file_writer(s->schema, s->conf.write, hr_output_out(s->output), &s->writer,
+                                     err);
+    if (rc != 0) {
+        hr_output_discard(s->output);
+        s->output = NULL;
+        return rc;
+    }
+    s->file_rows = 0;
+    return 0;
+}
+
+static int object_schema(struct hr_sink *sink, struct hr_schema *schema, struct hr_error *err) {
+    struct object_sink *s = (struct object_sink *)sink;
+    if (s->schema != NULL && hr_schema_equal(s->schema, schema)) {
+        return 0;
+    }
+    if (s->key != NULL && (s->output != NULL || s->wrote)) {
+        return HR_WIDEN;
+    }
+    const int rc = finish_file(s, err);
+    if (rc != 0) {
+        return rc;
+    }
+    hr_schema_unref(s->schema);
+    s->schema = hr_schema_ref(schema);
+    return 0;
+}
+
+static int object_put(struct hr_sink *sink, struct hr_block *block, struct hr_error *err) {
+    struct object_sink *s = (struct object_sink *)sink;
+    int rc = s->output == NULL ? start_file(s, err) : 0;
+    if (rc == 0) {
+        rc = s->writer->ops->add(s->writer, block, err);
+    }
+    if (rc == 0) {
+        s->file_rows += block->rows;
+        s->base.rows += block->rows;
+        const size_t pending = s->writer->ops->pending(s->writer);
+        if (s->key == NULL &&
+            (hr_output_bytes(s->output) + (int64_t)pending >= s->conf.max_file_bytes ||
+             pending >= FOOTER_MAX)) {
+            rc = finish_file(s, err);
+        }
+    }
+    hr_block_release(block);
+    return rc;
+}
+
+static int object_cut(struct hr_sink *sink, struct hr_error *err) {
+    struct object_sink *s = (struct object_sink *)sink;
+    int rc = 0;
+    if (s->conf.empty_file && s->key != NULL && !s->wrote && s->output == NULL &&
+        s->schema != NULL) {
+        rc = start_file(s, err);
+    }
+    return rc == 0 ? finish_file(s, err) : rc;
+}
+
+static void object_abort(struct hr_sink *sink) {
+    struct object_sink *s = (struct object_sink *)sink;
+    if (s->writer != NULL) {
+        s->writer->ops->close(s->writer);
+        s->writer = NULL;
+    }
+    if (s->output != NULL) {
+        hr_output_discard(s->output);
+        s->output = NULL;
+    }
+    hr_schema_unref(s->schema);
+    s->schema = NULL;
+    s->wrote = false;
+    s->base.files = s->base.bytes = s->base.rows = 0;
+}
+
+static void object_close(struct hr_sink *sink) {
+    struct object_sink *s = (struct object_sink *)sink;
+    object_abort(sink);
+    hr_free(s->prefix);
+    hr_free(s->key);
+    hr_free(s);
+}
+
+void hr_sink_extension(const struct hr_format *format, const struct hr_write_opts *write, char *out,
+                       size_t size) {
+    const char *suffix = format->suffixes[0];
+    const bool whole = write->codec != NULL && !(format->flags & HR_FMT_CODEC_INSIDE);
+    snprintf(out, size, "%s%s", suffix, whole ? write->codec->suffixes[0] : "");
+}
+
+int hr_sink_object(const struct hr_object_sink_conf *conf, struct hr_sink **out,
+                   struct hr_error *err) {
+    static const struct hr_sink_ops ops = {.name = "object",
+                                           .schema = object_schema,
+                                           .put = object_put,
+                                           .cut = object_cut,
+                                           .abort = object_abort,
+                                           .close = object_close};
+    *out = NULL;
+    struct object_sink *s = hr_calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a destination");
+    }
+    s->base.ops = &ops;
+    s->base.wants_blocks = true;
+    s->conf = *conf;
+    s->prefix = hr_strdup(conf->prefix ? conf->prefix : "");
+    s->key = hr_strdup(conf->key);
+    if (s->prefix == NULL || (conf->key != NULL && s->key == NULL)) {
+        object_close(&s->base);
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a destination");
+    }
+    hr_sink_extension(conf->format, conf->write, s->ext, sizeof(s->ext));
+    *out = &s->base;
+    return 0;
+}

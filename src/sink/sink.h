@@ -1,0 +1,58 @@
+/* sink/sink.h - SEAM sink: where encoded blocks go, in task order.
+ *
+ * object/ writes files through state/commit.h, stream.c writes one file to standard output, null
+ * counts. Level 5. Used by the assembler's thread only.
+ */
+#ifndef HR_SINK_SINK_H
+#define HR_SINK_SINK_H
+
+#include "format/format.h"
+#include "state/commit.h"
+
+struct hr_sink;
+struct hr_sink_ops {
+    const char *name;
+    /* Blocks from now on have this schema. HR_WIDEN: a destination of one file already took rows of
+     * another schema; the caller starts over with the wider one. */
+    int (*schema)(struct hr_sink *sink, struct hr_schema *schema, struct hr_error *err);
+    /* Take a block (ownership moves, also on failure). Blocks on the network or disk. */
+    int (*put)(struct hr_sink *sink, struct hr_block *block, struct hr_error *err);
+    /* Finish open files; what was put so far is complete and can be published. */
+    int (*cut)(struct hr_sink *sink, struct hr_error *err);
+    /* Forget open files. */
+    void (*abort)(struct hr_sink *sink);
+    void (*close)(struct hr_sink *sink);
+};
+struct hr_sink {
+    const struct hr_sink_ops *ops;
+    bool wants_blocks; /* false: rows are only counted */
+    int64_t files, bytes, rows;
+};
+
+static inline void hr_sink_close(struct hr_sink *sink) {
+    if (sink != NULL) {
+        sink->ops->close(sink);
+    }
+}
+
+struct hr_object_sink_conf {
+    struct hr_commit *commit;          /* borrowed */
+    const struct hr_format *format;    /* with an encoder */
+    const struct hr_write_opts *write; /* borrowed */
+    const char *prefix;                /* folder for new files, "" or "a/b/"; copied */
+    const char *key;                   /* one exact key instead of many files; NULL: many */
+    int64_t max_file_bytes;
+    bool empty_file; /* no rows: still write one file with the schema (one key) */
+};
+int hr_sink_object(const struct hr_object_sink_conf *conf, struct hr_sink **out,
+                   struct hr_error *err);
+/* One file to a descriptor (standard output). */
+int hr_sink_stream(int fd, const struct hr_format *format, const struct hr_write_opts *write,
+                   struct hr_sink **out, struct hr_error *err);
+int hr_sink_null(struct hr_sink **out, struct hr_error *err);
+
+/* Extension of files of this format and codec: ".parquet", ".csv.gz". Room 32. */
+void hr_sink_extension(const struct hr_format *format, const struct hr_write_opts *write, char *out,
+                       size_t size);
+
+#endif
