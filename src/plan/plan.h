@@ -173,6 +173,8 @@ struct hr_piece {
     int64_t group_begin, group_end;  /* Parquet row groups; group_end -1: all */
     int64_t file;                    /* number of the object in its stream, from 0 */
     bool first, last;                /* first and last piece of its object */
+    bool exact;                      /* a record starts exactly at begin: no guess (set when a
+                                        wrong guess is run again) */
     const struct hr_strlist *header; /* text piece that does not begin at 0: column names; NULL */
 };
 

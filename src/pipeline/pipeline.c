@@ -1,0 +1,457 @@
+/* pipeline/pipeline.c - workers, the ordered assembler and checkpoints (see pipeline.h).
+ *
+ * A ring of slots holds the tasks between the head (the next to be assembled) and the newest given
+ * out. Workers fill slots in any order, the assembler empties them in order; a worker does not take
+ * a task further than the ring reaches, which bounds what finished tasks hold in memory.
+ */
+#include "pipeline/pipeline.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pipeline/work.h"
+
+volatile int hr_cancelled = 0;
+
+#define WORKERS_MAX 64
+
+enum slot_state { SLOT_FREE, SLOT_RUNNING, SLOT_DONE };
+
+struct slot {
+    enum slot_state state;
+    struct hr_task *task;
+    struct hr_result result;
+    volatile bool head;
+};
+
+struct pipe {
+    const struct hr_pipeline_conf *conf;
+    struct hr_schema *current; /* union of the base and everything assembled so far */
+    struct hr_run_counts counts;
+    struct hr_input *inputs; /* since the last checkpoint */
+    size_t n_inputs, inputs_cap;
+    int64_t border_end; /* where the last split of the open object ended, -1 none */
+
+    pthread_mutex_t lock; /* slots, sequence numbers, current */
+    pthread_cond_t changed;
+    pthread_mutex_t plan_lock; /* next_task is called by one at a time */
+    struct slot *ring;
+    int64_t ring_size;
+    int64_t given, head; /* sequence numbers */
+    bool no_more, stop;
+    int plan_rc;
+    struct hr_error plan_err;
+};
+
+int hr_pipeline_workers(const struct hr_settings *settings) {
+    int64_t n = settings->work.parallel_workers;
+    if (!hr_settings_given(settings, "parallel_workers")) {
+        const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        n = cpus > 0 && n > cpus ? cpus : n;
+    }
+    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (int)n;
+}
+
+/* ---- assembling ---- */
+
+static int add_input(struct pipe *p, const struct hr_piece *piece, struct hr_error *err) {
+    if (p->n_inputs == p->inputs_cap) {
+        const size_t cap = p->inputs_cap ? p->inputs_cap * 2 : 64;
+        struct hr_input *grown = hr_reallocarray(p->inputs, cap, sizeof(*grown));
+        if (grown == NULL) {
+            return hr_fail(err, HR_E_NOMEM, "could not keep the list of objects read");
+        }
+        p->inputs = grown;
+        p->inputs_cap = cap;
+    }
+    struct hr_input *in = &p->inputs[p->n_inputs];
+    *in = (struct hr_input){
+        .key = hr_strdup(piece->key), .size = piece->size, .mtime_us = piece->mtime_us};
+    if (in->key == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not keep the list of objects read");
+    }
+    memcpy(in->etag, piece->etag, sizeof(in->etag));
+    p->n_inputs++;
+    return 0;
+}
+
+static void forget_inputs(struct pipe *p) {
+    for (size_t i = 0; i < p->n_inputs; i++) {
+        hr_free(p->inputs[i].key);
+    }
+    p->n_inputs = 0;
+}
+
+/* A later split guessed that it began outside quotes. The split before knows where its last record
+ * ended; when the two disagree the task is run again from the true place. */
+static bool borders_agree(struct pipe *p, const struct slot *slot) {
+    int64_t end = p->border_end;
+    for (size_t i = 0; i < slot->task->n_pieces; i++) {
+        const struct hr_piece *piece = &slot->task->pieces[i];
+        const struct hr_piece_border *b = &slot->result.borders[i];
+        if (piece->begin > 0 && end >= 0 && b->first_record >= 0 && b->first_record != end) {
+            return false;
+        }
+        end = piece->last || b->end_record < 0 ? (piece->last ? -1 : end) : b->end_record;
+    }
+    return true;
+}
+
+static void remember_border(struct pipe *p, const struct slot *slot) {
+    for (size_t i = 0; i < slot->task->n_pieces; i++) {
+        if (slot->task->pieces[i].last) {
+            p->border_end = -1;
+        } else if (slot->result.borders[i].end_record >= 0) {
+            p->border_end = slot->result.borders[i].end_record;
+        }
+    }
+}
+
+/* The task's schema must be what it would be had it started from `current`. */
+static bool schema_settled(const struct pipe *p, const struct hr_result *r) {
+    return hr_schema_equal(r->base, p->current) || hr_schema_equal(r->final, p->current);
+}
+
+static int judge_rejects(struct pipe *p, const struct slot *slot, struct hr_error *err) {
+    const struct hr_schema_opts *opts = &p->conf->settings->schema;
+    for (const struct hr_kept_reject *k = slot->result.rejects; k != NULL; k = k->next) {
+        const struct hr_rejected what = {slot->task->pieces[k->piece].key, k->byte_offset, k->line,
+                                         k->reason, hr_buf_slice(&k->raw)};
+        p->counts.rejected++;
+        if (opts->max_errors > 0 && p->counts.rejected > opts->max_errors) {
+            hr_fail(err, HR_E_BAD_RECORDS,
+                    "could not go on: more than %lld bad records, the last in '%s': %s",
+                    (long long)opts->max_errors, what.key, what.reason);
+            hr_error_object(err, what.key);
+            hr_error_place(err, what.byte_offset, what.line, NULL);
+            hr_error_hint(err, "raise max_errors, or repair the files");
+            return HR_E_BAD_RECORDS;
+        }
+        const int rc = p->conf->rejected ? p->conf->rejected(p->conf->user, &what, err) : 0;
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int check_ratio(const struct pipe *p, struct hr_error *err) {
+    const double max = p->conf->settings->schema.max_error_ratio;
+    const int64_t all = p->counts.rows_in + p->counts.rejected;
+    if (max <= 0 || p->counts.rejected == 0 || (double)p->counts.rejected <= max * (double)all) {
+        return 0;
+    }
+    hr_fail(err, HR_E_BAD_RECORDS, "could not go on: %lld of %lld records are bad",
+            (long long)p->counts.rejected, (long long)all);
+    hr_error_hint(err, "raise max_error_ratio, or repair the files");
+    return HR_E_BAD_RECORDS;
+}
+
+static int checkpoint(struct pipe *p, bool last, struct hr_error *err) {
+    int rc = check_ratio(p, err);
+    if (rc == 0) {
+        rc = p->conf->sink->ops->cut(p->conf->sink, err);
+    }
+    if (rc == 0 && p->conf->checkpoint != NULL) {
+        const struct hr_checkpoint_info info = {p->inputs, p->n_inputs, &p->counts, last};
+        rc = p->conf->checkpoint(p->conf->user, &info, err);
+    }
+    if (rc == 0) {
+        forget_inputs(p);
+    }
+    return rc;
+}
+
+static void add_counts(struct pipe *p, const struct hr_run_counts *c) {
+    p->counts.objects += c->objects;
+    p->counts.bytes += c->bytes;
+    p->counts.rows_in += c->rows_in;
+    p->counts.rows_out += c->rows_out;
+    p->counts.nulled += c->nulled;
+    p->counts.deleted += c->deleted;
+    p->counts.replaced += c->replaced;
+    struct hr_progress *progress = p->conf->progress;
+    if (progress != NULL) {
+        atomic_fetch_add(&progress->bytes_in, c->bytes);
+        atomic_fetch_add(&progress->objects, c->objects);
+        atomic_fetch_add(&progress->rows_in, c->rows_in);
+        atomic_fetch_add(&progress->rows_out, c->rows_out);
+    }
+}
+
+static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
+    struct hr_sink *sink = p->conf->sink;
+    struct hr_result *r = &slot->result;
+    int rc = judge_rejects(p, slot, err);
+    if (rc == 0) {
+        rc = sink->ops->schema(sink, r->out_schema, err);
+    }
+    for (size_t i = 0; rc == 0 && i < r->n_blocks; i++) {
+        rc = sink->ops->put(sink, &r->blocks[i], err);
+        r->blocks[i] = (struct hr_block){0};
+    }
+    if (rc == 0 && !sink->wants_blocks) {
+        sink->rows += r->counts.rows_out;
+    }
+    for (size_t i = 0; rc == 0 && i < slot->task->n_pieces; i++) {
+        if (slot->task->pieces[i].last && !r->gone[i]) {
+            rc = add_input(p, &slot->task->pieces[i], err);
+        }
+    }
+    return rc;
+}
+
+/* Take the head's result: run it again where it was made on a wrong guess, then hand it on. */
+static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
+                    struct hr_error *err) {
+    struct hr_result *r = &slot->result;
+    bool exact = borders_agree(p, slot);
+    if (r->rc == 0 && (!exact || !schema_settled(p, r))) {
+        if (!exact) {
+            for (size_t i = 0; i < slot->task->n_pieces; i++) {
+                if (slot->task->pieces[i].begin > 0 && p->border_end >= 0) {
+                    slot->task->pieces[i].begin = p->border_end;
+                    slot->task->pieces[i].exact = true;
+                    break;
+                }
+            }
+        }
+        hr_result_release(r);
+        hr_work_task(own, slot->task, p->current, r);
+    }
+    if (r->rc != 0) {
+        if (err != NULL) {
+            *err = r->err;
+        }
+        return r->rc;
+    }
+    pthread_mutex_lock(&p->lock);
+    if (!hr_schema_equal(p->current, r->final)) {
+        hr_schema_unref(p->current);
+        p->current = hr_schema_ref(r->final);
+    }
+    pthread_mutex_unlock(&p->lock);
+    int rc = deliver(p, slot, err);
+    if (rc == 0) {
+        add_counts(p, &r->counts);
+        remember_border(p, slot);
+        if (slot->task->ends_checkpoint && !slot->task->ends_stream) {
+            rc = checkpoint(p, false, err);
+        }
+    }
+    return rc;
+}
+
+/* ---- one thread ---- */
+
+static int run_inline(struct pipe *p, struct hr_error *err) {
+    struct hr_worker worker = {.conf = p->conf};
+    struct slot slot = {.head = true};
+    worker.head = &slot.head;
+    int rc = 0;
+    while (rc == 0) {
+        if (hr_cancelled) {
+            rc = hr_fail(err, HR_E_CANCELLED, "interrupted");
+            break;
+        }
+        rc = p->conf->next_task(p->conf->task_user, &slot.task, err);
+        if (rc != 0) {
+            break;
+        }
+        hr_work_task(&worker, slot.task, p->current, &slot.result);
+        rc = assemble(p, &worker, &slot, err);
+        hr_result_release(&slot.result);
+        hr_task_free(slot.task);
+    }
+    hr_worker_release(&worker);
+    return rc == HR_END ? 0 : rc;
+}
+
+/* ---- many threads ---- */
+
+/* A task and its slot, or NULL when there is nothing more for this worker. Takes both locks: tasks
+ * are numbered in the order the plan gives them. */
+static struct slot *take_task(struct pipe *p, struct hr_schema **base) {
+    struct slot *slot = NULL;
+    pthread_mutex_lock(&p->plan_lock);
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop && !p->no_more && p->given - p->head >= p->ring_size) {
+        pthread_mutex_unlock(&p->plan_lock);
+        pthread_cond_wait(&p->changed, &p->lock);
+        pthread_mutex_unlock(&p->lock);
+        pthread_mutex_lock(&p->plan_lock);
+        pthread_mutex_lock(&p->lock);
+    }
+    const bool go = !p->stop && !p->no_more;
+    pthread_mutex_unlock(&p->lock);
+    if (go) {
+        struct hr_task *task = NULL;
+        struct hr_error err;
+        hr_error_clear(&err);
+        const int rc =
+            hr_cancelled ? HR_E_CANCELLED : p->conf->next_task(p->conf->task_user, &task, &err);
+        pthread_mutex_lock(&p->lock);
+        if (rc == 0) {
+            slot = &p->ring[p->given % p->ring_size];
+            slot->state = SLOT_RUNNING;
+            slot->task = task;
+            slot->head = p->given == p->head;
+            p->given++;
+            *base = hr_schema_ref(p->current);
+        } else {
+            p->no_more = true;
+            p->plan_rc = rc == HR_END ? 0 : rc;
+            p->plan_err = err;
+            pthread_cond_broadcast(&p->changed);
+        }
+        pthread_mutex_unlock(&p->lock);
+    }
+    pthread_mutex_unlock(&p->plan_lock);
+    return slot;
+}
+
+static void *worker_main(void *arg) {
+    struct pipe *p = arg;
+    struct hr_worker worker = {.conf = p->conf};
+    for (;;) {
+        struct hr_schema *base = NULL;
+        struct slot *slot = take_task(p, &base);
+        if (slot == NULL) {
+            break;
+        }
+        worker.head = &slot->head;
+        hr_work_task(&worker, slot->task, base, &slot->result);
+        hr_schema_unref(base);
+        pthread_mutex_lock(&p->lock);
+        slot->state = SLOT_DONE;
+        pthread_cond_broadcast(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+    }
+    hr_worker_release(&worker);
+    return NULL;
+}
+
+/* Wait for the head to be done. NULL: all tasks are assembled. */
+static struct slot *wait_head(struct pipe *p) {
+    struct slot *slot = NULL;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        struct slot *head = &p->ring[p->head % p->ring_size];
+        if (p->head < p->given && head->state == SLOT_DONE) {
+            slot = head;
+            break;
+        }
+        if (p->head == p->given && p->no_more) {
+            break;
+        }
+        if (p->head < p->given) {
+            head->head = true;
+        }
+        pthread_cond_wait(&p->changed, &p->lock);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return slot;
+}
+
+static void free_slot(struct pipe *p, struct slot *slot) {
+    hr_result_release(&slot->result);
+    hr_task_free(slot->task);
+    pthread_mutex_lock(&p->lock);
+    slot->task = NULL;
+    slot->state = SLOT_FREE;
+    slot->head = false;
+    p->head++;
+    if (p->head < p->given) {
+        p->ring[p->head % p->ring_size].head = true;
+    }
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void stop_workers(struct pipe *p) {
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static int run_threads(struct pipe *p, struct hr_error *err) {
+    pthread_t threads[WORKERS_MAX];
+    int started = 0;
+    int rc = 0;
+    /* One finished task may wait per worker beyond those running. */
+    p->ring_size = p->conf->workers + 1;
+    p->ring = hr_calloc((size_t)p->ring_size, sizeof(*p->ring));
+    if (p->ring == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate the task ring");
+    }
+    while (started < p->conf->workers &&
+           pthread_create(&threads[started], NULL, worker_main, p) == 0) {
+        started++;
+    }
+    if (started == 0) {
+        hr_free(p->ring);
+        return hr_fail(err, HR_E_INTERNAL, "could not start a worker thread");
+    }
+    struct hr_worker own = {.conf = p->conf}; /* for tasks that must run again */
+    bool head = true;
+    own.head = &head;
+    struct slot *slot;
+    while (rc == 0 && (slot = wait_head(p)) != NULL) {
+        rc = assemble(p, &own, slot, err);
+        if (rc == 0) {
+            free_slot(p, slot);
+        }
+    }
+    stop_workers(p);
+    for (int i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    hr_worker_release(&own);
+    for (int64_t i = p->head; i < p->given; i++) {
+        struct slot *left = &p->ring[i % p->ring_size];
+        hr_result_release(&left->result);
+        hr_task_free(left->task);
+    }
+    hr_free(p->ring);
+    if (rc == 0 && p->plan_rc != 0) {
+        rc = p->plan_rc;
+        if (err != NULL) {
+            *err = p->plan_err;
+        }
+        if (rc == HR_E_CANCELLED) {
+            hr_fail(err, rc, "interrupted");
+        }
+    }
+    return rc;
+}
+
+int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *counts,
+                    struct hr_schema **out_schema, struct hr_error *err) {
+    struct pipe p = {.conf = conf, .current = hr_schema_ref(conf->read_schema), .border_end = -1};
+    pthread_mutex_init(&p.lock, NULL);
+    pthread_mutex_init(&p.plan_lock, NULL);
+    pthread_cond_init(&p.changed, NULL);
+    /* A run without rows still tells the sink its schema: an empty file has columns too. */
+    struct hr_transform *shape = NULL;
+    int rc = hr_transform_new(conf->spec, p.current, &shape, err);
+    if (rc == 0) {
+        rc = conf->sink->ops->schema(conf->sink, hr_transform_schema(shape), err);
+        hr_transform_free(shape);
+    }
+    if (rc == 0) {
+        rc = conf->workers > 1 ? run_threads(&p, err) : run_inline(&p, err);
+    }
+    if (rc == 0 && !conf->more_follows) {
+        rc = checkpoint(&p, true, err);
+    }
+    forget_inputs(&p);
+    hr_free(p.inputs);
+    *counts = p.counts;
+    *out_schema = p.current;
+    pthread_cond_destroy(&p.changed);
+    pthread_mutex_destroy(&p.plan_lock);
+    pthread_mutex_destroy(&p.lock);
+    return rc;
+}

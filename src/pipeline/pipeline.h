@@ -1,0 +1,87 @@
+/* pipeline/pipeline.h - the only place that wires the stages: tasks in, blocks to a sink, in order.
+ *
+ *            next_task                 blocks, counts            sink.put / cut
+ *   plan ──────────────► workers (N) ───────────────► assembler ────────────────► checkpoint()
+ *                 fetch, inflate, decode,      in task order
+ *                 transform, encode
+ *
+ * One run is the tasks of one stream. Workers run whole tasks; the caller's thread assembles. With
+ * one worker everything runs in the caller's thread. Same tasks, same options: same blocks, in the
+ * same order, at any number of workers. Level 6.
+ */
+#ifndef HR_PIPELINE_PIPELINE_H
+#define HR_PIPELINE_PIPELINE_H
+
+#include <stdatomic.h>
+
+#include "plan/plan.h"
+#include "sink/sink.h"
+#include "transform/transform.h"
+
+/* Set from signal handlers: 1 = stop at the next safe point. */
+extern volatile int hr_cancelled;
+
+/* Figures others may read while a run goes on. */
+struct hr_progress {
+    atomic_int_fast64_t bytes_in; /* stored bytes of finished pieces */
+    atomic_int_fast64_t objects;  /* objects read to their end */
+    atomic_int_fast64_t rows_in, rows_out;
+    atomic_int_fast64_t bytes_total, objects_total; /* -1 unknown; set by the driver */
+};
+
+/* What one run read and found, complete up to the last checkpoint given to the callback. */
+struct hr_run_counts {
+    int64_t objects, bytes, rows_in, rows_out;
+    int64_t nulled;   /* values that became null (schema_evolution ignore) */
+    int64_t rejected; /* records skipped */
+    int64_t deleted;  /* objects gone since they were listed */
+    int64_t replaced; /* objects read again under a new ETag */
+};
+
+struct hr_checkpoint_info {
+    const struct hr_input *inputs; /* objects read since the checkpoint before */
+    size_t n_inputs;
+    const struct hr_run_counts *counts; /* of the whole run so far */
+    bool last;                          /* the stream's last */
+};
+
+/* A rejected record, in task order (judged and written by the assembler's thread). */
+struct hr_rejected {
+    const char *key;
+    int64_t byte_offset, line;
+    const char *reason;
+    struct hr_slice raw;
+};
+
+struct hr_pipeline_conf {
+    struct hr_store *store;
+    struct hr_budget *budget;
+    const struct hr_settings *settings;
+    int workers;                                                              /* >= 1 */
+    int (*next_task)(void *user, struct hr_task **out, struct hr_error *err); /* called by one
+                                                    worker at a time; HR_END: no more */
+    void *task_user;
+    struct hr_schema *read_schema; /* columns of the files as known before the run */
+    const struct hr_transform_spec *spec;
+    const struct hr_format *out_format; /* encoder; NULL with a sink that wants no blocks */
+    const struct hr_write_opts *write;
+    struct hr_sink *sink;
+    /* Called after sink.cut at every checkpoint. NULL: none. */
+    int (*checkpoint)(void *user, const struct hr_checkpoint_info *info, struct hr_error *err);
+    /* Called for each rejected record when on_error allows it; NULL: they are only counted. */
+    int (*rejected)(void *user, const struct hr_rejected *what, struct hr_error *err);
+    void *user;
+    bool more_follows;            /* no checkpoint at the end: another run goes on with this sink */
+    struct hr_progress *progress; /* NULL allowed */
+};
+
+/* HR_WIDEN: a destination of one file must be started over; *out_schema then (and after success)
+ * holds a reference to the widest read schema met. HR_E_CANCELLED when hr_cancelled was set. The
+ * sink is not aborted on failure: the caller decides. */
+int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *counts,
+                    struct hr_schema **out_schema, struct hr_error *err);
+
+/* Workers to use: the option when it was set, else at most the processors there are. */
+int hr_pipeline_workers(const struct hr_settings *settings);
+
+#endif
