@@ -40,8 +40,11 @@ struct hr_place {
     char *scheme; /* "s3", "file", "mem", "stdio" */
     char
         *root; /* what hr_store_conf.bucket gets: a bucket, or the path of the folder that is one */
-    char *prefix; /* "" or a folder ending in '/'; never starts with '/' */
-    char *object; /* full key when one object is meant (`key`), otherwise NULL */
+    char *prefix;   /* "" or a folder ending in '/'; never starts with '/' */
+    char *object;   /* full key when one object is meant (`key`), otherwise NULL */
+    char *maybe;    /* a URL may name a folder or an object: the key to try when the folder `prefix`
+                       turns    out to hold nothing; NULL otherwise */
+    char *endpoint; /* endpoint_url with its scheme; NULL: the store's own */
 };
 
 enum hr_stream_by { HR_STREAM_BY_ALL, HR_STREAM_BY_FOLDER, HR_STREAM_BY_FILE };
@@ -100,7 +103,7 @@ enum hr_evolution { HR_EVOLVE_WIDEN, HR_EVOLVE_RESCUE, HR_EVOLVE_STRICT, HR_EVOL
 enum hr_on_error { HR_ON_ERROR_FAIL, HR_ON_ERROR_SKIP, HR_ON_ERROR_QUARANTINE };
 
 struct hr_schema_opts {
-    struct hr_strlist columns; /* wanted columns, in output order */
+    struct hr_strlist columns; /* wanted columns, in output order; empty: all */
     char *schema; /* JSON object or list: names and types, as hr_field_parse_type reads */
     int64_t infer_files;
     int64_t infer_rows;
@@ -178,9 +181,11 @@ struct hr_settings {
         given_bits[HR_SETTINGS_ROWS_MAX / 64]; /* options that were set, see hr_settings_given */
 };
 
-/* All groups in the order of docs/OPTIONS.md. The base of each group is the offset of its struct in
- * struct hr_settings. Destination groups have names that start with "destination". */
-const struct hr_option_group *hr_settings_groups(size_t *out_count);
+/* All groups in the order of docs/OPTIONS.md, the format leaves' rows among them; returns how many.
+ * The base of each group is the offset of its struct in struct hr_settings. Destination groups have
+ * names that start with "destination". */
+#define HR_SETTINGS_GROUPS_MAX 24
+size_t hr_settings_groups(struct hr_option_group out[HR_SETTINGS_GROUPS_MAX]);
 
 /* Fill with defaults. On failure nothing needs releasing. */
 int hr_settings_init(struct hr_settings *settings, struct hr_error *err);
@@ -222,10 +227,11 @@ const struct hr_format *hr_settings_dest_format(const struct hr_settings *settin
 /* sync/schema/work options as the readers take them. */
 void hr_settings_infer_params(const struct hr_settings *settings, struct hr_infer_params *out);
 
-/* Place helpers (also for URLs of the command line): take a URL apart into the place's bucket,
- * endpoint, prefix. Exactly one of key and path_prefix is set: a URL that ends in '/' (or is a
- * bucket) is a folder. A key with glob characters goes to *out_glob (hr_free, relative to the
- * bucket), NULL otherwise; out_glob NULL: no globs allowed. */
+/* Put a URL of the command line into a place: s3://bucket/key, file:…, a path, mem:name/…; "-" is
+ * stdio. A key that ends in '/', an empty one and an existing local folder are folders; one with
+ * the suffix of a known format or codec is an object; anything else is tried as a folder, then as
+ * an object. Glob characters: the folder before them is the place and *out_glob (hr_free) the
+ * pattern relative to it, NULL without; with out_glob NULL they are HR_E_USAGE. */
 int hr_place_set_url(struct hr_place *place, const char *url, char **out_glob,
                      struct hr_error *err);
 
