@@ -4,9 +4,9 @@
  * each in store_table.c. Level 3: base/, config/, http/, cred/.
  *
  * Keys are byte strings without NUL, at most 1024 bytes; no leading '/'. A store handle may be used
- * by any thread. Objects are listed in byte order of full keys. `local` serves a folder as a bucket,
- * ETag = size, mtime in ns and inode in hex; its multipart upload is a hidden `.tmp` file beside
- * the target and a no-clobber rename, so writers have one code path.
+ * by any thread. Objects are listed in byte order of full keys. `local` serves a folder as a
+ * bucket, ETag = size, mtime in ns and inode in hex; its multipart upload is a hidden `.tmp` file
+ * beside the target and a no-clobber rename, so writers have one code path.
  */
 #ifndef HR_STORE_STORE_H
 #define HR_STORE_STORE_H
@@ -14,12 +14,12 @@
 #include "base/io.h"
 
 enum hr_store_caps {
-    HR_CAP_RANGE = 1,        /* ranged reads */
+    HR_CAP_RANGE = 1, /* ranged reads */
     HR_CAP_MULTIPART = 2,
-    HR_CAP_COND_PUT = 4,     /* If-None-Match / If-Match honoured on put and complete */
-    HR_CAP_ORDERED = 8,      /* list comes in key order */
+    HR_CAP_COND_PUT = 4, /* If-None-Match / If-Match honoured on put and complete */
+    HR_CAP_ORDERED = 8,  /* list comes in key order */
     HR_CAP_START_AFTER = 16,
-    HR_CAP_LOCAL = 32        /* reads cost no round trip */
+    HR_CAP_LOCAL = 32 /* reads cost no round trip */
 };
 
 /* How to reach a bucket. Strings are borrowed during hr_store_open only. NULL / 0 = default. */
@@ -35,18 +35,18 @@ struct hr_store_conf {
     const char *ca_bundle, *proxy;
     const char *access_key_id, *secret_access_key, *session_token, *profile;
     const char *role_arn, *external_id, *role_session_name, *web_identity_token_file;
-    int connections;          /* 0 auto (16) */
-    int retry_count;          /* retries after the first attempt; -1: 5 */
-    int timeout_seconds;      /* whole request without progress; 0: 300 */
+    int connections;             /* 0 auto (16) */
+    int retry_count;             /* retries after the first attempt; -1: 5 */
+    int timeout_seconds;         /* whole request without progress; 0: 300 */
     int max_requests_per_second; /* 0: no limit */
-    int backoff_ms;           /* first back-off, 0: 100; full jitter, doubling, capped at 20 s */
-    bool read_only;           /* file: do not create the folder */
+    int backoff_ms;              /* first back-off, 0: 100; full jitter, doubling, capped at 20 s */
+    bool read_only;              /* file: do not create the folder */
 };
 
 struct hr_object_info {
     int64_t size;
-    int64_t mtime_us;  /* LastModified, microseconds since the epoch; file: max(mtime, ctime) */
-    char etag[80];     /* without the outer quotes; "" unknown */
+    int64_t mtime_us; /* LastModified, microseconds since the epoch; file: max(mtime, ctime) */
+    char etag[80];    /* without the outer quotes; "" unknown */
 };
 
 struct hr_list_query {
@@ -57,7 +57,7 @@ struct hr_list_query {
     int page_size;           /* 0: 1000 */
 };
 struct hr_list_item {
-    const char *key;          /* decoded; a common prefix ends with the delimiter */
+    const char *key; /* decoded; a common prefix ends with the delimiter */
     size_t key_len;
     bool is_prefix;
     struct hr_object_info info;
@@ -71,16 +71,16 @@ struct hr_list_page { /* hr_list_page_release frees it; may be reused for the ne
 
 enum hr_put_cond {
     HR_PUT_ANY,
-    HR_PUT_NEW,   /* If-None-Match: *; HR_E_EXISTS when there is one */
-    HR_PUT_MATCH  /* If-Match etag; HR_E_CHANGED when it differs or is gone */
+    HR_PUT_NEW,  /* If-None-Match: *; HR_E_EXISTS when there is one */
+    HR_PUT_MATCH /* If-Match etag; HR_E_CHANGED when it differs or is gone */
 };
 struct hr_meta { /* user metadata of an object, e.g. headrace-commit */
     const char *name, *value;
 };
 struct hr_put_opts {
     enum hr_put_cond cond;
-    const char *etag;              /* for HR_PUT_MATCH */
-    const char *content_type;      /* NULL: application/octet-stream */
+    const char *etag;         /* for HR_PUT_MATCH */
+    const char *content_type; /* NULL: application/octet-stream */
     const struct hr_meta *meta;
     size_t n_meta;
     const char *sse, *kms_key_id, *acl, *storage_class, *tagging; /* NULL: not sent */
@@ -107,46 +107,54 @@ enum hr_req_kind { HR_REQ_GET, HR_REQ_PART };
 struct hr_store_req {
     enum hr_req_kind kind;
     const char *key;
-    const char *if_match;   /* GET: ETag that must still hold (HR_E_CHANGED otherwise); NULL: any */
-    int64_t offset, len;    /* GET: range; offset -1: the last len bytes (suffix) */
-    uint8_t *buf;           /* GET: room for len; PART: the bytes */
-    const char *upload_id;  /* PART */
-    int part_number;        /* PART; all parts but the last have equal size */
-    int64_t part_offset;    /* PART: byte offset in the object */
+    const char *if_match;  /* GET: ETag that must still hold (HR_E_CHANGED otherwise); NULL: any */
+    int64_t offset, len;   /* GET: range; offset -1: the last len bytes (suffix) */
+    uint8_t *buf;          /* GET: room for len; PART: the bytes */
+    const char *upload_id; /* PART */
+    int part_number;       /* PART; all parts but the last have equal size */
+    int64_t part_offset;   /* PART: byte offset in the object */
     void (*done)(struct hr_store_req *req);
     void *user;
     /* results */
     int rc;
     struct hr_error err;
-    int64_t got;            /* GET: bytes delivered (fewer than len only at the object's end) */
+    int64_t got;                /* GET: bytes delivered (fewer than len only at the object's end) */
     struct hr_object_info info; /* GET: of the whole object; PART: etag */
-    void *priv;             /* the store's own, while it runs */
+    void *priv;                 /* the store's own, while it runs */
+    bool abandoned;             /* the store's own */
     struct hr_store_req *next;
 };
 
 struct hr_store;
 struct hr_store_driver {
-    const char *name;                /* "s3" */
-    const char *const *schemes;      /* {"s3", "s3a", NULL} */
-    const char *missing;             /* known but not built */
+    const char *name;           /* "s3" */
+    const char *const *schemes; /* {"s3", "s3a", NULL} */
+    const char *missing;        /* known but not built */
     int (*open)(const struct hr_store_conf *conf, struct hr_store **out, struct hr_error *err);
     void (*close)(struct hr_store *store);
     /* One page. Blocks. HR_E_NO_BUCKET, HR_E_FORBIDDEN, HR_E_REGION (hint names the right one). */
     int (*list)(struct hr_store *store, const struct hr_list_query *q, struct hr_list_page *page,
                 struct hr_error *err);
+    /* meta_out NULL, or {name, -}: its value is filled (hr_free) or NULL. */
     int (*stat)(struct hr_store *store, const char *key, struct hr_object_info *out,
-                struct hr_meta *meta_out, struct hr_error *err); /* meta_out NULL, or {name, -}: value is filled (hr_free) or NULL */
+                struct hr_meta *meta_out, struct hr_error *err);
     void (*submit)(struct hr_store *store, struct hr_store_req *req);
-    void (*cancel)(struct hr_store *store); /* every running and later request fails with CANCELLED */
+    /* Optional: nobody wants this running request any more. `done` is still called, soon; the
+     * request must not have been given back yet. */
+    void (*abandon)(struct hr_store *store, struct hr_store_req *req);
+    /* Every running and later request fails with CANCELLED. */
+    void (*cancel)(struct hr_store *store);
     int (*put)(struct hr_store *store, const char *key, struct hr_slice body,
                const struct hr_put_opts *opts, char etag_out[80], struct hr_error *err);
-    int (*remove)(struct hr_store *store, const char *key, struct hr_error *err); /* absent is fine */
+    int (*remove)(struct hr_store *store, const char *key,
+                  struct hr_error *err); /* absent is fine */
     /* Multipart. create answers an upload id (hr_free). */
     int (*mp_create)(struct hr_store *store, const char *key, const struct hr_put_opts *opts,
                      char **out_upload_id, struct hr_error *err);
     int (*mp_complete)(struct hr_store *store, const char *key, const char *upload_id,
                        const struct hr_part *parts, size_t n_parts, const struct hr_put_opts *opts,
-                       char etag_out[80], struct hr_error *err); /* HR_E_EXISTS, HR_E_NO_OBJECT: no such upload */
+                       char etag_out[80],
+                       struct hr_error *err); /* HR_E_EXISTS, HR_E_NO_OBJECT: no such upload */
     int (*mp_abort)(struct hr_store *store, const char *key, const char *upload_id,
                     struct hr_error *err); /* absent is fine */
     int (*mp_list)(struct hr_store *store, const char *prefix,
@@ -167,14 +175,17 @@ int hr_store_open(const struct hr_store_conf *conf, struct hr_store **out, struc
 void hr_store_close(struct hr_store *store); /* NULL allowed */
 void hr_list_page_release(struct hr_list_page *page);
 
+/* Submit and wait; returns req->rc. Uses req->done and req->user. */
+int hr_store_run(struct hr_store *store, struct hr_store_req *req);
+
 /* Synchronous read of a range into buf (appended); offset -1: suffix of len; len -1: to the end. */
 int hr_store_get(struct hr_store *store, const char *key, int64_t offset, int64_t len,
                  const char *if_match, struct hr_buf *buf, struct hr_object_info *info,
                  struct hr_error *err);
 
-/* s3://bucket/prefix, file:///abs, file:rel, /abs, ./rel, rel, mem:name/prefix, "-" -> scheme, bucket and
- * key, all hr_free'd by the caller. For files the bucket is the longest folder part without glob
- * characters and the key the rest. */
+/* s3://bucket/prefix, file:///abs, file:rel, /abs, ./rel, rel, mem:name/prefix, "-" -> scheme,
+ * bucket and key, all hr_free'd by the caller. For files the bucket is the longest folder part
+ * without glob characters and the key the rest. */
 struct hr_url {
     char *scheme, *bucket, *key;
 };
