@@ -10,6 +10,7 @@
  * behind zlib's 4 bytes and behind bare deflate some of it may be left over, which only matters in
  * that it is junk: nothing may follow. */
 #include "codec/deflate_engine.h"
+#include "codec/gzip_header.h"
 
 #include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
@@ -22,6 +23,7 @@ static const char *wrap_name(enum hr_deflate_wrap wrap) {
 
 enum inflate_at {
     AT_START,   /* before the first member */
+    AT_HEADER,  /* inside a gzip header */
     AT_MEMBER,  /* inside one */
     AT_BETWEEN, /* a member ended */
     AT_ZEROS    /* padding behind the last gzip member, as tapes and some writers leave it */
@@ -32,6 +34,7 @@ struct inflate_ctx {
     enum hr_deflate_wrap wrap;
     enum inflate_at at;
     bool again; /* a member ended before this one */
+    struct hr_gzip_header header;
 };
 
 int hr_inflate_begin(enum hr_deflate_wrap wrap, void **ctx, struct hr_error *err) {
@@ -55,9 +58,7 @@ static int inflate_fail(const struct inflate_ctx *inf, int code, struct hr_error
     const char *name = wrap_name(inf->wrap);
     switch (code) {
     case ISAL_INVALID_WRAPPER:
-        return !inf->again
-                   ? hr_fail(err, HR_E_CORRUPT, "the data does not start as a %s stream", name)
-                   : hr_codec_fail_junk(err, name);
+        return hr_fail(err, HR_E_CORRUPT, "the data does not start as a %s stream", name);
     case ISAL_UNSUPPORTED_METHOD:
         return hr_codec_fail_data(err, name, "unknown compression method in the header");
     case ISAL_INCORRECT_CHECKSUM: return hr_codec_fail_data(err, name, "the checksum is wrong");
@@ -102,9 +103,6 @@ static int inflate_between(struct inflate_ctx *inf, struct hr_codec_io *io, stru
         inf->at = AT_ZEROS;
         return 0;
     }
-    if (io->in[0] != 0x1f) {
-        return hr_codec_fail_junk(err, "gzip");
-    }
     inf->at = AT_START;
     inf->again = true;
     return 0;
@@ -122,8 +120,9 @@ static int inflate_zeros(struct hr_codec_io *io, struct hr_error *err) {
 }
 
 int hr_inflate_step(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err) {
-    static const uint8_t flags[] = {
-        [HR_WRAP_RAW] = ISAL_DEFLATE, [HR_WRAP_ZLIB] = ISAL_ZLIB, [HR_WRAP_GZIP] = ISAL_GZIP};
+    static const uint8_t flags[] = {[HR_WRAP_RAW] = ISAL_DEFLATE,
+                                    [HR_WRAP_ZLIB] = ISAL_ZLIB,
+                                    [HR_WRAP_GZIP] = ISAL_GZIP_NO_HDR_VER};
     struct inflate_ctx *inf = ctx;
     for (;;) {
         int rc = 0;
@@ -151,12 +150,19 @@ int hr_inflate_step(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error
             if (!eof) {
                 return 0;
             }
-            return inf->at == AT_START ? hr_codec_fail_early(err, wrap_name(inf->wrap)) : HR_END;
+            return inf->at < AT_MEMBER ? hr_codec_fail_early(err, wrap_name(inf->wrap)) : HR_END;
         }
         if (inf->at == AT_START) {
             isal_inflate_reset(&inf->state);
             inf->state.crc_flag = flags[inf->wrap];
-            inf->at = AT_MEMBER;
+            inf->at = inf->wrap == HR_WRAP_GZIP ? AT_HEADER : AT_MEMBER;
+            hr_gzip_header_start(&inf->header);
+        } else if (inf->at == AT_HEADER) {
+            rc = hr_gzip_header_take(&inf->header, &io->in, &io->in_len, inf->again, err);
+            if (rc == 1) {
+                inf->at = AT_MEMBER;
+                rc = 0;
+            }
         } else if (inf->at == AT_BETWEEN) {
             rc = inflate_between(inf, io, err);
         } else {
