@@ -170,7 +170,7 @@ static double slow_double(const char *text, size_t len) {
         /* Very long digit strings: correct rounding still needs all of them. */
         copy = hr_strndup(text, len);
         if (copy == NULL) {
-            return NAN;
+            return (double)NAN;
         }
     } else {
         memcpy(copy, text, len);
