@@ -14,7 +14,8 @@ static bool is(const struct hr_codec *codec, const char *name) {
     return strcmp(codec->name, name) == 0;
 }
 
-/* A bare lz4 block does not say where it ends; Hadoop's records and snappy's chunks may end anywhere. */
+/* A bare lz4 block does not say where it ends; Hadoop's records and snappy's chunks may end
+ * anywhere. */
 static bool tells_its_end(const struct hr_codec *codec) {
     return !is(codec, "lz4-raw") && !is(codec, "lz4-hadoop") && !is(codec, "snappy-hadoop") &&
            !is(codec, "snappy");

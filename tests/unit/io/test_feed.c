@@ -1,0 +1,495 @@
+/* tests/unit/io/test_feed.c - the feed gives exactly the bytes of its splits, in order, from
+ * stores that answer inline and from one that answers later; and lets go of all it took. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/io.h"
+#include "store/mem/mem_store.h"
+#include "support.h"
+
+#define OBJECTS 12
+
+enum kind { INLINE, DELAYED, FOLDER };
+static const enum kind kinds[] = {INLINE, DELAYED, FOLDER};
+
+struct lake {
+    struct hr_store *store;
+    uint8_t *data[OBJECTS];
+    char key[OBJECTS][16];
+    struct hr_split split[OBJECTS];
+};
+
+/* Objects of 0, 1, … bytes around the part size of 1000, and some larger. */
+static const int64_t sizes[OBJECTS] = {0, 1, 999, 1000, 1001, 10, 20, 2500, 30, 12345, 70000, 7};
+
+static void lake_open(struct lake *lake, enum kind kind) {
+    struct hr_store_conf conf = {.scheme = "mem", .bucket = "feed"};
+    struct hr_error err;
+    uint64_t seed = 11;
+    memset(lake, 0, sizeof(*lake));
+    if (kind == FOLDER) {
+        conf = (struct hr_store_conf){.scheme = "file", .bucket = test_tmpdir()};
+    }
+    assert_rc(hr_store_open(&conf, &lake->store, &err), 0, &err);
+    if (kind == DELAYED) {
+        assert_int_equal(hr_mem_store_delay(lake->store, 20), 0);
+    }
+    for (int i = 0; i < OBJECTS; i++) {
+        snprintf(lake->key[i], sizeof(lake->key[i]), "k%02d", i);
+        lake->data[i] = malloc((size_t)sizes[i] + 1);
+        for (int64_t j = 0; j < sizes[i]; j++) {
+            lake->data[i][j] = (uint8_t)test_rand(&seed);
+        }
+        struct hr_split *s = &lake->split[i];
+        *s = (struct hr_split){.key = lake->key[i], .size = sizes[i], .end = -1};
+        assert_rc(lake->store->driver->put(lake->store, s->key,
+                                           hr_slice_of(lake->data[i], (size_t)sizes[i]), NULL,
+                                           s->etag, &err),
+                  0, &err);
+    }
+}
+
+static void lake_close(struct lake *lake) {
+    hr_store_close(lake->store);
+    hr_mem_store_drop("feed");
+    for (int i = 0; i < OBJECTS; i++) {
+        free(lake->data[i]);
+    }
+}
+
+static struct hr_feed_conf conf_of(const struct lake *lake, struct hr_budget *budget) {
+    return (struct hr_feed_conf){
+        .store = lake->store,
+        .budget = budget,
+        .part_size = 1000,
+        .parts_ahead = 3,
+        .objects_ahead = 4,
+    };
+}
+
+/* Reads a source to its end and compares with object i from `begin` on. */
+static void check_rest(const struct lake *lake, struct hr_source *src, int i, int64_t begin) {
+    struct hr_slice got;
+    struct hr_error err;
+    int64_t at = begin;
+    int rc;
+    while ((rc = hr_source_next(src, &got, &err)) == 0) {
+        assert_true(got.len > 0);
+        assert_true(at + (int64_t)got.len <= sizes[i]);
+        assert_memory_equal(got.ptr, lake->data[i] + at, got.len);
+        at += (int64_t)got.len;
+    }
+    assert_rc(rc, HR_END, &err);
+    assert_int_equal(at, sizes[i]);
+    assert_int_equal(hr_source_next(src, &got, &err), HR_END);
+}
+
+static void test_whole_objects(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct lake lake;
+        struct hr_feed *feed;
+        struct hr_error err;
+        const struct hr_split *split;
+        struct hr_source *src;
+        lake_open(&lake, kinds[k]);
+        struct hr_budget *budget = hr_budget_new(100000);
+        struct hr_feed_conf conf = conf_of(&lake, budget);
+        assert_rc(hr_feed_open(&conf, lake.split, OBJECTS, &feed, &err), 0, &err);
+        for (int i = 0; i < OBJECTS; i++) {
+            assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+            assert_ptr_equal(split, &lake.split[i]);
+            assert_string_equal(src->name, lake.key[i]);
+            assert_int_equal(src->size, sizes[i]);
+            check_rest(&lake, src, i, 0);
+            hr_source_close(src);
+        }
+        assert_int_equal(hr_feed_next(feed, &split, &src, &err), HR_END);
+        hr_feed_close(feed);
+        assert_int_equal(hr_budget_used(budget), 0);
+        assert_true(hr_budget_peak(budget) <= 4000);
+        hr_budget_free(budget);
+        lake_close(&lake);
+    }
+}
+
+/* Ranges: what is wanted comes cut at its end, what lies behind on demand. */
+static void test_ranges_and_overrun(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct lake lake;
+        struct hr_feed *feed;
+        struct hr_error err;
+        const struct hr_split *split;
+        struct hr_source *src;
+        struct hr_slice got;
+        lake_open(&lake, kinds[k]);
+        struct hr_feed_conf conf = conf_of(&lake, NULL);
+        struct hr_split splits[4] = {lake.split[10], lake.split[10], lake.split[10], lake.split[7]};
+        splits[0].end = 3500;
+        splits[1].begin = 3500;
+        splits[1].end = 3501;
+        splits[2].begin = 69999;
+        splits[3].begin = 2500; /* at the end already */
+        assert_rc(hr_feed_open(&conf, splits, 4, &feed, &err), 0, &err);
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        int64_t at = 0;
+        while (at < 3500) {
+            assert_rc(hr_source_next(src, &got, &err), 0, &err);
+            assert_memory_equal(got.ptr, lake.data[10] + at, got.len);
+            at += (int64_t)got.len;
+        }
+        assert_int_equal(at, 3500);
+        check_rest(&lake, src, 10, 3500);
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        check_rest(&lake, src, 10, 3500);
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        check_rest(&lake, src, 10, 69999);
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        assert_int_equal(hr_source_next(src, &got, &err), HR_END);
+        hr_feed_close(feed);
+        lake_close(&lake);
+    }
+}
+
+static void test_random_reads(void **state) {
+    (void)state;
+    uint64_t seed = 5;
+    uint8_t *buf = malloc(70000);
+    for (size_t k = 0; k < 3; k++) {
+        struct lake lake;
+        struct hr_feed *feed;
+        struct hr_error err;
+        const struct hr_split *split;
+        struct hr_source *src;
+        struct hr_slice all;
+        lake_open(&lake, kinds[k]);
+        struct hr_budget *budget = hr_budget_new(5000);
+        struct hr_feed_conf conf = conf_of(&lake, budget);
+        for (int i = 0; i < OBJECTS; i++) {
+            lake.split[i].random = true;
+        }
+        assert_rc(hr_feed_open(&conf, lake.split, OBJECTS, &feed, &err), 0, &err);
+        for (int i = 0; i < OBJECTS; i++) {
+            assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+            assert_true(src->random);
+            for (int round = 0; round < 60; round++) {
+                struct hr_range ranges[5];
+                int n = (int)(test_rand(&seed) % 6);
+                for (int j = 0; j < n; j++) {
+                    int64_t at = (int64_t)(test_rand(&seed) % (uint64_t)(sizes[i] + 1));
+                    int64_t len = (int64_t)(test_rand(&seed) % (uint64_t)(sizes[i] - at + 1));
+                    ranges[j] = (struct hr_range){at, round % 2 ? len : len % 500};
+                }
+                if (round % 3 != 0) {
+                    hr_source_hint(src, ranges, (size_t)n);
+                }
+                for (int j = 0; j < n; j++) {
+                    assert_rc(
+                        hr_source_read_at(src, ranges[j].offset, (size_t)ranges[j].len, buf, &err),
+                        0, &err);
+                    assert_memory_equal(buf, lake.data[i] + ranges[j].offset,
+                                        (size_t)ranges[j].len);
+                }
+            }
+            assert_rc(hr_source_read_at(src, sizes[i], 1, buf, &err), HR_E_CORRUPT, &err);
+            assert_rc(hr_source_read_at(src, -1, 1, buf, &err), HR_E_CORRUPT, &err);
+            if (i % 2 == 0 && sizes[i] > 0) {
+                assert_rc(hr_source_next(src, &all, &err), 0, &err);
+                assert_memory_equal(all.ptr, lake.data[i], all.len);
+            }
+        }
+        hr_feed_close(feed);
+        assert_int_equal(hr_budget_used(budget), 0);
+        hr_budget_free(budget);
+        lake_close(&lake);
+    }
+    free(buf);
+}
+
+/* A small object that is read at chosen places costs one GET, a large one as many as its merged
+ * ranges have parts. */
+static void test_request_counts(void **state) {
+    (void)state;
+    struct lake lake;
+    struct hr_feed *feed;
+    struct hr_error err;
+    const struct hr_split *split;
+    struct hr_source *src;
+    struct hr_store_counters before;
+    struct hr_store_counters after;
+    uint8_t buf[5000];
+    lake_open(&lake, DELAYED);
+    struct hr_feed_conf conf = conf_of(&lake, NULL);
+    lake.split[2].random = lake.split[10].random = true;
+    struct hr_split splits[2] = {lake.split[2], lake.split[10]};
+    lake.store->driver->counters(lake.store, &before);
+    assert_rc(hr_feed_open(&conf, splits, 2, &feed, &err), 0, &err);
+    assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+    for (int i = 0; i < 20; i++) {
+        assert_rc(hr_source_read_at(src, i * 10, 10, buf, &err), 0, &err);
+    }
+    lake.store->driver->counters(lake.store, &after);
+    assert_int_equal(after.get - before.get, 1);
+    assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+    before = after;
+    const struct hr_range ranges[] = {{100, 200}, {500, 100}, {900, 50}, {5000, 2500}};
+    hr_source_hint(src, ranges, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_rc(hr_source_read_at(src, ranges[i].offset, (size_t)ranges[i].len, buf, &err), 0,
+                  &err);
+        assert_memory_equal(buf, lake.data[10] + ranges[i].offset, (size_t)ranges[i].len);
+    }
+    lake.store->driver->counters(lake.store, &after);
+    assert_int_equal(after.get - before.get, 1 + 3);
+    hr_feed_close(feed);
+    lake_close(&lake);
+}
+
+static void test_window_in_flight(void **state) {
+    (void)state;
+    struct lake lake;
+    struct hr_feed *feed;
+    struct hr_error err;
+    const struct hr_split *split;
+    struct hr_source *src;
+    struct hr_store_counters counters;
+    struct timespec nap = {0, 100000000};
+    lake_open(&lake, DELAYED);
+    struct hr_feed_conf conf = conf_of(&lake, NULL);
+    struct hr_split splits[8];
+    for (int i = 0; i < 8; i++) {
+        splits[i] = lake.split[5 + i % 2]; /* 10 and 20 bytes */
+    }
+    assert_rc(hr_feed_open(&conf, splits, 8, &feed, &err), 0, &err);
+    assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+    nanosleep(&nap, NULL);
+    lake.store->driver->counters(lake.store, &counters);
+    assert_int_equal(counters.get, 4); /* objects_ahead, nothing read yet */
+    hr_feed_close(feed);
+    lake_close(&lake);
+}
+
+/* ---- trouble -------------------------------------------------------------------------------- */
+
+static void test_replaced_and_deleted(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct lake lake;
+        struct hr_feed *feed;
+        struct hr_error err;
+        const struct hr_split *split;
+        struct hr_source *src;
+        struct hr_slice got;
+        lake_open(&lake, kinds[k]);
+        struct hr_feed_conf conf = conf_of(&lake, NULL);
+        assert_rc(
+            lake.store->driver->put(lake.store, "k09", hr_slice_str("replaced"), NULL, NULL, &err),
+            0, &err);
+        assert_rc(lake.store->driver->remove(lake.store, "k07", &err), 0, &err);
+        assert_rc(hr_feed_open(&conf, &lake.split[7], 4, &feed, &err), 0, &err);
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        assert_rc(hr_source_next(src, &got, &err), HR_E_NO_OBJECT, &err);
+        assert_string_equal(err.object, "k07");
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        check_rest(&lake, src, 8, 0);
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        assert_rc(hr_source_next(src, &got, &err), HR_E_CHANGED, &err);
+        assert_string_equal(err.object, "k09");
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        check_rest(&lake, src, 10, 0);
+        hr_feed_close(feed);
+        lake_close(&lake);
+    }
+}
+
+static void test_shrunk_without_etag(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct lake lake;
+        struct hr_feed *feed;
+        struct hr_error err;
+        const struct hr_split *split;
+        struct hr_source *src;
+        struct hr_slice got;
+        lake_open(&lake, kinds[k]);
+        struct hr_feed_conf conf = conf_of(&lake, NULL);
+        struct hr_split s = lake.split[3];
+        s.etag[0] = '\0';
+        s.size += 5;
+        assert_rc(hr_feed_open(&conf, &s, 1, &feed, &err), 0, &err);
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        int rc;
+        while ((rc = hr_source_next(src, &got, &err)) == 0) {
+        }
+        assert_rc(rc, HR_E_CHANGED, &err);
+        hr_feed_close(feed);
+        lake_close(&lake);
+    }
+}
+
+/* Closing with parts in flight, at every point of the reading. */
+static void test_close_early(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct lake lake;
+        lake_open(&lake, kinds[k]);
+        struct hr_budget *budget = hr_budget_new(3000);
+        struct hr_feed_conf conf = conf_of(&lake, budget);
+        for (int steps = 0; steps < 30; steps++) {
+            struct hr_feed *feed;
+            struct hr_error err;
+            const struct hr_split *split;
+            struct hr_source *src = NULL;
+            struct hr_slice got;
+            assert_rc(hr_feed_open(&conf, lake.split, OBJECTS, &feed, &err), 0, &err);
+            for (int i = 0; i < steps; i++) {
+                if (src == NULL || hr_source_next(src, &got, &err) != 0 || i % 5 == 4) {
+                    assert_true(hr_feed_next(feed, &split, &src, &err) >= 0);
+                }
+            }
+            hr_feed_close(feed);
+            assert_int_equal(hr_budget_used(budget), 0);
+        }
+        hr_budget_free(budget);
+        lake_close(&lake);
+    }
+}
+
+struct starving {
+    struct hr_feed *feed;
+    atomic_bool reading, done;
+    int rc;
+};
+
+static void *read_one(void *arg) {
+    struct starving *s = arg;
+    struct hr_slice got;
+    struct hr_error err;
+    const struct hr_split *split;
+    struct hr_source *src;
+    hr_feed_next(s->feed, &split, &src, &err);
+    atomic_store(&s->reading, true);
+    s->rc = hr_source_next(src, &got, &err);
+    atomic_store(&s->done, true);
+    return NULL;
+}
+
+/* A feed without budget waits until it is head of line, and then goes over the limit. */
+static void test_head_of_line(void **state) {
+    (void)state;
+    struct lake lake;
+    struct hr_feed *first;
+    struct hr_error err;
+    const struct hr_split *split;
+    struct hr_source *src;
+    struct hr_slice got;
+    struct timespec nap = {0, 50000000};
+    pthread_t thread;
+    lake_open(&lake, DELAYED);
+    struct hr_budget *budget = hr_budget_new(1000);
+    struct hr_feed_conf conf = conf_of(&lake, budget);
+    assert_rc(hr_feed_open(&conf, &lake.split[10], 1, &first, &err), 0, &err);
+    assert_rc(hr_feed_next(first, &split, &src, &err), 0, &err);
+    assert_rc(hr_source_next(src, &got, &err), 0, &err); /* holds the whole budget */
+    struct starving s = {0};
+    assert_rc(hr_feed_open(&conf, &lake.split[9], 1, &s.feed, &err), 0, &err);
+    assert_int_equal(pthread_create(&thread, NULL, read_one, &s), 0);
+    while (!atomic_load(&s.reading)) {
+        nanosleep(&nap, NULL);
+    }
+    nanosleep(&nap, NULL);
+    assert_false(atomic_load(&s.done));
+    hr_feed_set_head(s.feed);
+    pthread_join(thread, NULL);
+    assert_int_equal(s.rc, 0);
+    assert_true(hr_budget_peak(budget) > 1000);
+    hr_feed_close(s.feed);
+    hr_feed_close(first);
+    assert_int_equal(hr_budget_used(budget), 0);
+    hr_budget_free(budget);
+    lake_close(&lake);
+}
+
+static void test_object_source(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct lake lake;
+        struct hr_source *src;
+        struct hr_error err;
+        uint8_t buf[8];
+        lake_open(&lake, kinds[k]);
+        for (int i = 0; i < OBJECTS; i++) {
+            int64_t size = i % 2 ? sizes[i] : -1;
+            const char *etag = i % 3 ? lake.split[i].etag : NULL;
+            assert_rc(hr_object_source(lake.store, lake.key[i], etag, size, 64, &src, &err), 0,
+                      &err);
+            assert_int_equal(src->size, sizes[i]);
+            if (sizes[i] >= 8) {
+                assert_rc(hr_source_read_at(src, sizes[i] - 8, 8, buf, &err), 0, &err);
+                assert_memory_equal(buf, lake.data[i] + sizes[i] - 8, 8);
+            }
+            check_rest(&lake, src, i, 0);
+            hr_source_close(src);
+        }
+        assert_rc(hr_object_source(lake.store, "nope", NULL, -1, 0, &src, &err), HR_E_NO_OBJECT,
+                  &err);
+        lake_close(&lake);
+    }
+}
+
+static void test_no_memory(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 2; k++) { /* stores that answer in this thread: counting is exact */
+        struct lake lake;
+        lake_open(&lake, k ? FOLDER : INLINE);
+        struct hr_budget *budget = hr_budget_new(100000);
+        struct hr_feed_conf conf = conf_of(&lake, budget);
+        lake.split[4].random = true;
+        bool finished = false;
+        for (uint64_t nth = 1; !finished; nth++) {
+            struct hr_feed *feed = NULL;
+            struct hr_error err;
+            const struct hr_split *split;
+            struct hr_source *src;
+            struct hr_slice got;
+            uint8_t buf[16];
+            int64_t live = hr_mem_live();
+            hr_mem_fail_at(nth, 0);
+            int rc = hr_feed_open(&conf, &lake.split[3], 4, &feed, &err);
+            while (rc == 0 && (rc = hr_feed_next(feed, &split, &src, &err)) == 0) {
+                rc = split->random ? hr_source_read_at(src, 100, 16, buf, &err) : 0;
+                while (rc == 0) {
+                    rc = hr_source_next(src, &got, &err);
+                }
+                rc = rc == HR_END ? 0 : rc;
+            }
+            finished = hr_mem_count() < nth;
+            hr_mem_fail_at(0, 0);
+            assert_true(rc == HR_E_NOMEM || (finished && rc == HR_END));
+            hr_feed_close(feed);
+            assert_int_equal(hr_mem_live(), live);
+            assert_int_equal(hr_budget_used(budget), 0);
+            assert_true(nth < 1000);
+        }
+        hr_budget_free(budget);
+        lake_close(&lake);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_objects),       cmocka_unit_test(test_ranges_and_overrun),
+        cmocka_unit_test(test_random_reads),        cmocka_unit_test(test_request_counts),
+        cmocka_unit_test(test_window_in_flight),    cmocka_unit_test(test_replaced_and_deleted),
+        cmocka_unit_test(test_shrunk_without_etag), cmocka_unit_test(test_close_early),
+        cmocka_unit_test(test_head_of_line),        cmocka_unit_test(test_object_source),
+        cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
