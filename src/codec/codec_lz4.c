@@ -3,8 +3,8 @@
  * verified. Objects named .lz4 that Hadoop wrote carry Hadoop's framing instead and are recognised
  * by their first bytes (hadoop_framing.c).
  *
- * Written with independent blocks of 1 MiB and a content checksum, so that the output does not
- * depend on how the input was cut. */
+ * Written with independent blocks of 256 KiB, which inflate straight into a slice, and a content
+ * checksum, so that the output does not depend on how the input was cut. */
 #define LZ4F_STATIC_LINKING_ONLY /* custom allocators at creation */
 #include "codec/leaves.h"
 
@@ -145,7 +145,7 @@ static int lz4_decode_block(struct hr_slice in, uint8_t *out, size_t *out_len,
 
 /* ---- encoding ---- */
 
-enum { LZ4_CHUNK = 1 << 20, LZ4_EDGES = 64 }; /* room for frame header and end mark */
+enum { LZ4_CHUNK = 256 << 10, LZ4_EDGES = 64 }; /* room for frame header and end mark */
 
 struct lz4_encoder {
     struct hr_chunker chunker;
@@ -155,7 +155,7 @@ struct lz4_encoder {
 
 static LZ4F_preferences_t lz4_prefs(int level) {
     LZ4F_preferences_t prefs = LZ4F_INIT_PREFERENCES;
-    prefs.frameInfo.blockSizeID = LZ4F_max1MB;
+    prefs.frameInfo.blockSizeID = LZ4F_max256KB;
     prefs.frameInfo.blockMode = LZ4F_blockIndependent;
     prefs.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled;
     prefs.compressionLevel = level;
