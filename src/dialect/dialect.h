@@ -83,6 +83,11 @@ struct hr_dialect {
     int (*catalog_difference)(const struct hr_catalog *old, const struct hr_catalog *fresh,
                               struct hr_catalog *out, struct hr_error *err);
 
+    /* Where a stream goes, below the destination's folder, without slashes at the ends: "db/table"
+     * for Olake, "" for the single stream of a native config. Appended to out. */
+    int (*stream_folder)(const struct hr_stream *stream, const struct hr_settings *settings,
+                         struct hr_buf *out, struct hr_error *err);
+
     /* State. text empty, blank or {}: no state. Anything unreadable: HR_E_STATE naming the file. */
     int (*state_read)(struct hr_slice text, const char *name, struct hr_state_doc **out,
                       struct hr_error *err);

@@ -24,6 +24,7 @@ static void release_stream(struct hr_stream *stream) {
     hr_free(stream->namespace_);
     hr_free(stream->cursor_field);
     hr_strlist_release(&stream->primary_key);
+    hr_strlist_release(&stream->chosen);
     hr_free(stream->dest_database);
     hr_free(stream->dest_table);
     hr_free(stream->partition_regex);
@@ -100,18 +101,84 @@ int hr_stream_add_column(struct hr_stream *stream, const struct hr_field *field,
     return 0;
 }
 
-int hr_stream_set_schema(struct hr_stream *stream, const struct hr_schema *schema,
-                         struct hr_error *err) {
-    hr_stream_clear_columns(stream);
-    for (int i = 0; i < schema->n_fields; i++) {
-        int rc = hr_stream_add_column(stream, &schema->fields[i], NULL, HR_COL_DATA, err);
-        if (rc) {
-            hr_stream_clear_columns(stream);
-            return rc;
+static bool is_chosen(const struct hr_stream *stream, const char *name) {
+    for (size_t i = 0; i < stream->chosen.count; i++) {
+        if (strcmp(stream->chosen.items[i], name) == 0) {
+            return true;
         }
     }
+    return false;
+}
+
+void hr_stream_apply_selection(struct hr_stream *stream, bool columns_are_new) {
+    for (size_t i = 0; i < stream->n_columns; i++) {
+        struct hr_column *column = &stream->columns[i];
+        column->selected = stream->all_columns || is_chosen(stream, column->field.name) ||
+                           (columns_are_new && stream->sync_new_columns);
+    }
+}
+
+/* Number of columns that do not come from the file, moved to *out; the data columns are freed. */
+static int take_added(struct hr_stream *stream, struct hr_column **out, size_t *out_count) {
+    size_t count = 0;
+    for (size_t i = 0; i < stream->n_columns; i++) {
+        count += stream->columns[i].kind != HR_COL_DATA;
+    }
+    struct hr_column *added = hr_calloc(count ? count : 1, sizeof *added);
+    if (added == NULL) {
+        return HR_E_NOMEM;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < stream->n_columns; i++) {
+        if (stream->columns[i].kind != HR_COL_DATA) {
+            added[n++] = stream->columns[i];
+            stream->columns[i] = (struct hr_column){0};
+        }
+    }
+    hr_stream_clear_columns(stream);
+    *out = added;
+    *out_count = count;
+    return 0;
+}
+
+static bool has_name(const struct hr_column *columns, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(columns[i].field.name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int hr_stream_set_schema(struct hr_stream *stream, const struct hr_schema *schema,
+                         struct hr_error *err) {
+    struct hr_column *added = NULL;
+    size_t n_added = 0;
+    int rc = take_added(stream, &added, &n_added);
+    for (int i = 0; i < schema->n_fields && rc == 0; i++) {
+        if (!has_name(added, n_added, schema->fields[i].name)) {
+            rc = hr_stream_add_column(stream, &schema->fields[i], NULL, HR_COL_DATA, err);
+        }
+    }
+    for (size_t i = 0; i < n_added; i++) {
+        if (rc == 0) {
+            rc = hr_stream_add_column(stream, &added[i].field, added[i].dest_name, added[i].kind,
+                                      err);
+        }
+        hr_field_release(&added[i].field);
+        hr_free(added[i].dest_name);
+    }
+    hr_free(added);
+    if (rc) {
+        return hr_fail(err, HR_E_NOMEM, "out of memory for the columns of \"%s\"", stream->name);
+    }
+    hr_stream_apply_selection(stream, true);
     stream->has_schema = true;
     return 0;
+}
+
+const char *hr_column_output_name(const struct hr_stream *stream, const struct hr_column *column) {
+    return stream->use_source_names ? column->field.name : column->dest_name;
 }
 
 static bool wanted(const struct hr_column *column, bool only_selected) {

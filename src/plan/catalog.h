@@ -41,8 +41,9 @@ struct hr_stream {
     bool has_schema; /* columns are known; otherwise infer before the first read */
     struct hr_column *columns;
     size_t n_columns;
-    bool sync_new_columns; /* a column the catalog does not know is written too */
-    bool all_columns;      /* no selection was given: every column, known or new */
+    bool sync_new_columns;    /* a column the catalog does not know is written too */
+    bool all_columns;         /* no selection was given: every column, known or new */
+    struct hr_strlist chosen; /* otherwise the names that were listed */
 
     char *dest_database, *dest_table; /* NULL: none given */
     int normalization;                /* enum hr_tristate; NO: Olake's raw five-column form */
@@ -73,12 +74,18 @@ long hr_catalog_find(const struct hr_catalog *catalog, const char *name, size_t 
 /* Append a column. field is copied; dest_name NULL: the field's name. */
 int hr_stream_add_column(struct hr_stream *stream, const struct hr_field *field,
                          const char *dest_name, int kind, struct hr_error *err);
-/* Append every column of a schema as HR_COL_DATA and set has_schema. */
+/* Replace the data columns by those of a schema (in front of the added ones, which stay; a data
+ * column with the name of an added one is left out), apply the selection and set has_schema. */
 int hr_stream_set_schema(struct hr_stream *stream, const struct hr_schema *schema,
                          struct hr_error *err);
 /* The columns read from files (HR_COL_DATA) as a schema: all of them, or those selected. */
 int hr_stream_schema(const struct hr_stream *stream, bool only_selected, struct hr_schema **out,
                      struct hr_error *err);
+/* Set `selected` of every column from chosen, all_columns and sync_new_columns; a column listed in
+ * `chosen` or, when the catalog did not know it, covered by sync_new_columns is selected. */
+void hr_stream_apply_selection(struct hr_stream *stream, bool columns_are_new);
+/* Name at the destination: dest_name, or its own where the stream keeps source names. */
+const char *hr_column_output_name(const struct hr_stream *stream, const struct hr_column *column);
 const struct hr_column *hr_stream_column(const struct hr_stream *stream, const char *name);
 void hr_stream_clear_columns(struct hr_stream *stream);
 

@@ -129,6 +129,7 @@ struct hr_sync_opts {
     char *lineage;
     bool allow_empty;
     bool olake_types;
+    char *database_prefix;
     int64_t run_us; /* -1: the clock */
 };
 

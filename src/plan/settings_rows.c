@@ -190,8 +190,7 @@ const struct hr_option hr_rows_parquet_scan[] = {
     {FIELD(hr_parquet_scan_opts, parquet_columns), .type = HR_OPT_LIST, SINCE,
      .text = "Columns to read from Parquet files; the others are not fetched. Empty: all."},
     {FIELD(hr_parquet_scan_opts, parquet_filters), .type = HR_OPT_JSON, SINCE,
-     .text = "Conditions [[\"column\", \">=\", value], ...]; a list of lists is OR of ANDs.",
-     .missing = "Use filter, for example filter: \"id >= 100 and id < 200\"."},
+     .text = "Conditions [[\"column\", \">=\", value], ...]; a list of lists is OR of ANDs."},
 };
 const size_t hr_rows_parquet_scan_count = HR_COUNTOF(hr_rows_parquet_scan);
 
@@ -250,6 +249,8 @@ const struct hr_option hr_rows_sync[] = {
      .text = "Name part of new output objects, instead of a drawn one."},
     {FIELD(hr_sync_opts, allow_empty), .type = HR_OPT_BOOL, .def = "false", .flags = HR_OPT_HIDDEN,
      SINCE, .text = "Let an overwrite from an empty selection remove what was there."},
+    {FIELD(hr_sync_opts, database_prefix), .type = HR_OPT_STRING, .def = "s3", SINCE,
+     .text = "First part of the destination database in new catalogs: PREFIX_BUCKET:s3."},
     {FIELD(hr_sync_opts, olake_types), .type = HR_OPT_BOOL, .def = "false", SINCE,
      .text = "Catalog types as Olake's own program infers them: every number a double, dates as "
              "timestamps."},
