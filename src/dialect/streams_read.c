@@ -105,8 +105,21 @@ static int text_list(const struct reading *r, const json_t *list, const char *ke
     return 0;
 }
 
-/* JSON text of the members whose names are not in `known` (NULL-terminated); NULL when there are
- * none. */
+static int compact_text(const struct reading *r, const json_t *json, char **out) {
+    size_t len = json_dumpb(json, NULL, 0, JSON_COMPACT);
+    char *text = len ? hr_malloc(len + 1) : NULL;
+    if (text == NULL || json_dumpb(json, text, len, JSON_COMPACT) != len) {
+        hr_free(text);
+        return nomem(r);
+    }
+    text[len] = 0;
+    hr_free(*out);
+    *out = text;
+    return 0;
+}
+
+/* JSON text of the members whose names are not in `known` (NULL-terminated); untouched without any.
+ */
 static int unknown_members(const struct reading *r, const json_t *object, const char *const *known,
                            char **out) {
     json_t *rest = json_object();
@@ -120,23 +133,12 @@ static int unknown_members(const struct reading *r, const json_t *object, const 
         }
         failed = failed || (!is_known && json_object_set(rest, key, value));
     }
-    char *text = NULL;
-    if (!failed && json_object_size(rest)) {
-        size_t len = json_dumpb(rest, NULL, 0, JSON_COMPACT);
-        text = hr_malloc(len + 1);
-        failed = text == NULL || json_dumpb(rest, text, len, JSON_COMPACT) != len;
-        if (text) {
-            text[len] = 0;
-        }
+    int rc = failed ? nomem(r) : 0;
+    if (rc == 0 && json_object_size(rest)) {
+        rc = compact_text(r, rest, out);
     }
     json_decref(rest);
-    if (failed) {
-        hr_free(text);
-        return nomem(r);
-    }
-    hr_free(*out);
-    *out = text;
-    return 0;
+    return rc;
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */
@@ -388,10 +390,8 @@ static int read_selected(const struct reading *r, const json_t *entry, struct hr
     }
     const json_t *filter = json_object_get(entry, "filter_config");
     if (rc == 0 && filter && !json_is_null(filter)) {
-        char *text = json_is_object(filter) ? json_dumps(filter, JSON_COMPACT) : NULL;
-        stream->filter_config = text ? hr_strdup(text) : NULL;
-        rc = stream->filter_config ? 0 : bad(r, "\"filter_config\" is not an object");
-        free(text);
+        rc = json_is_object(filter) ? compact_text(r, filter, &stream->filter_config)
+                                    : bad(r, "\"filter_config\" is not an object");
     }
     stream->append_mode = append == HR_YES;
     stream->use_source_names = source_names == HR_YES;
