@@ -1,9 +1,9 @@
 /* format/json/json_cols.c - storage of the columns a JSON reader fills.
  *
  * Values are written at positions the caller knows (the row; for items of lists the end of the list
- * so far), not appended, so a record that turns out bad or incomplete is forgotten by simply writing
- * over it. Only cleared null bits have to be put back. Lengths reach the vecs when a batch ends or
- * when a buffer has to grow.
+ * so far), not appended, so a record that turns out bad or incomplete is forgotten by simply
+ * writing over it. Only cleared null bits have to be put back. Lengths reach the vecs when a batch
+ * ends or when a buffer has to grow.
  */
 #include "format/json/json_read.h"
 
@@ -175,9 +175,8 @@ int hr_j_scope_fill(struct hr_json *json, struct hr_j_scope *scope) {
     }
     for (int i = 0; i < scope->n_cols; i++) {
         struct hr_j_col *col = &scope->cols[i];
-        const int rc = col->stamp == scope->id
-                           ? 0
-                           : hr_j_col_null(col, scope->idx, json->frame.lex.err);
+        const int rc =
+            col->stamp == scope->id ? 0 : hr_j_col_null(col, scope->idx, json->frame.lex.err);
         if (rc != 0) {
             return rc;
         }

@@ -1,9 +1,9 @@
 /* format/json/json_frame.c - where records begin and end.
  *
- * Between the byte source and the parsers. Newlines cannot stand raw inside JSON strings, so in lines
- * a record ends at its newline whatever is wrong with it, and a split may begin at any newline. A
- * document is one array, whose elements are the records, or values one after another; there an error
- * leaves no way to find the next record.
+ * Between the byte source and the parsers. Newlines cannot stand raw inside JSON strings, so in
+ * lines a record ends at its newline whatever is wrong with it, and a split may begin at any
+ * newline. A document is one array, whose elements are the records, or values one after another;
+ * there an error leaves no way to find the next record.
  */
 #include "format/json/json_frame.h"
 
@@ -171,8 +171,7 @@ void hr_j_frame_reason(struct hr_j_frame *frame, const uint8_t *at, const char *
     int64_t column;
     hr_j_frame_line(frame, at, &column);
     const uint8_t *stop = frame->lex.end - at > 40 ? at + 40 : frame->lex.end;
-    const uint8_t *newline =
-        stop > at ? memchr(at, '\n', (size_t)(stop - at)) : NULL;
+    const uint8_t *newline = stop > at ? memchr(at, '\n', (size_t)(stop - at)) : NULL;
     char near[200];
     hr_printable(hr_slice_of(at, (size_t)((newline ? newline : stop) - at)), 40, near,
                  sizeof(near));

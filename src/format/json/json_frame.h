@@ -1,9 +1,9 @@
 /* format/json/json_frame.h - where records begin and end: the source's slices, lines, arrays.
  *
  * A frame gives one record start after another; the caller parses the record with the frame's lexer
- * and says how it went. Records lie whole in the window while they are parsed: in the source's slice
- * itself, or, when one spans slices, in a carry buffer that grows to the record and no further.
- * Level 3, private to this folder.
+ * and says how it went. Records lie whole in the window while they are parsed: in the source's
+ * slice itself, or, when one spans slices, in a carry buffer that grows to the record and no
+ * further. Level 3, private to this folder.
  */
 #ifndef HR_FORMAT_JSON_FRAME_H
 #define HR_FORMAT_JSON_FRAME_H
@@ -34,15 +34,15 @@ struct hr_j_frame {
     struct hr_source *src;
     enum hr_j_framing framing;
     enum hr_j_state state;
-    bool empty_ok;        /* an object of blanks only is no rows, not an error */
-    size_t record_max;    /* bytes of one record */
+    bool empty_ok;                  /* an object of blanks only is no rows, not an error */
+    size_t record_max;              /* bytes of one record */
     int64_t split_begin, split_end; /* of lines; split_end -1 none */
 
     const uint8_t *base; /* the window: base <= p <= lex.end */
     const uint8_t *p;    /* next unread byte; the record's first while one is open */
     int64_t base_offset; /* of base in the object */
     bool split_exact;
-    bool skip_line;      /* drop bytes up to the next newline first */
+    bool skip_line; /* drop bytes up to the next newline first */
     bool source_end;
 
     uint8_t *carry;
@@ -55,8 +55,8 @@ struct hr_j_frame {
     const uint8_t *counted; /* newlines before this position are in `line` */
 };
 
-/* frame is zero but for the lexer, record_max and empty_ok. The source is borrowed. split_begin > 0:
- * its first byte is object byte split_begin - 1; a split is always lines. */
+/* frame is zero but for the lexer, record_max and empty_ok. The source is borrowed. split_begin >
+ * 0: its first byte is object byte split_begin - 1; a split is always lines. */
 void hr_j_frame_open(struct hr_j_frame *frame, struct hr_source *src, enum hr_j_framing framing,
                      int64_t split_begin, int64_t split_end, bool split_exact);
 void hr_j_frame_close(struct hr_j_frame *frame);

@@ -1,9 +1,9 @@
 /* format/json/json_lex.c - the tokens of RFC 8259, checked exactly.
  *
- * The general half of the JSON reader: every byte it passes over has been checked (grammar, escapes,
- * UTF-8, control characters), values nobody wants included. The engines of json_rows.h take the
- * common shapes themselves and come here for everything else. Nesting is walked with one bit a
- * level, so depth costs no stack.
+ * The general half of the JSON reader: every byte it passes over has been checked (grammar,
+ * escapes, UTF-8, control characters), values nobody wants included. The engines of json_rows.h
+ * take the common shapes themselves and come here for everything else. Nesting is walked with one
+ * bit a level, so depth costs no stack.
  */
 #include "format/json/json_lex.h"
 
@@ -114,8 +114,7 @@ static const uint8_t *plain_run(const uint8_t *p, const uint8_t *end) {
         const uint64_t v = load64(p);
         const uint64_t quote = v ^ (ONES * '"');
         const uint64_t slash = v ^ (ONES * '\\');
-        const uint64_t hit =
-            ((v - ONES * 0x20) | (quote - ONES) | (slash - ONES) | v) & HIGHS;
+        const uint64_t hit = ((v - ONES * 0x20) | (quote - ONES) | (slash - ONES) | v) & HIGHS;
         if (hit != 0) {
             break;
         }
@@ -174,8 +173,9 @@ const uint8_t *hr_j_string(struct hr_j_lex *lex, const uint8_t *p, struct hr_j_t
                 return NULL;
             }
         } else if (c < 0x20) {
-            return hr_j_bad(lex, p, c == '\n' ? "a line ends inside a string"
-                                              : "a control character inside a string");
+            return hr_j_bad(lex, p,
+                            c == '\n' ? "a line ends inside a string"
+                                      : "a control character inside a string");
         } else if (c < 0x80) {
             p++;
         } else {
@@ -380,7 +380,7 @@ static const uint8_t *scalar(struct hr_j_lex *lex, const uint8_t *p, struct hr_j
 
 /* Blanks inside a nested value; notes that there were some. */
 static const uint8_t *inner_blank(struct hr_j_lex *lex, const uint8_t *p, struct hr_j_token *out) {
-    if (p < lex->end && *p > ' ') {
+    if (p<lex->end && * p> ' ') {
         return p;
     }
     const uint8_t *next = hr_j_blank(lex, p);
@@ -442,8 +442,9 @@ static const uint8_t *after_item(struct hr_j_lex *lex, const uint8_t *p, int *de
             return object ? key(lex, p, out) : p;
         }
         if (*p != (object ? '}' : ']')) {
-            return hr_j_bad(lex, p, object ? "',' or '}' was expected in an object"
-                                           : "',' or ']' was expected in an array");
+            return hr_j_bad(lex, p,
+                            object ? "',' or '}' was expected in an object"
+                                   : "',' or ']' was expected in an array");
         }
         p++;
         --*depth;

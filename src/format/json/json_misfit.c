@@ -1,8 +1,8 @@
 /* format/json/json_misfit.c - values that do not fit the wanted schema.
  *
  * The converters leave null and a note; here the notes of a record are judged once the record is
- * known to be whole and sound, so that a bad record never widens anything. `widen` collects what all
- * values of the batch need in a type tree and ends in a schema; the other ways act at once.
+ * known to be whole and sound, so that a bad record never widens anything. `widen` collects what
+ * all values of the batch need in a type tree and ends in a schema; the other ways act at once.
  */
 #include "base/mem.h"
 #include "format/json/json_read.h"
@@ -48,13 +48,13 @@ static int strict(struct hr_json *json, const struct hr_j_misfit *m, struct hr_e
     char value[400];
     int64_t column;
     const struct hr_slice raw = raw_text(&m->token);
-    const struct hr_slice inner =
-        hr_slice_of(m->at, (size_t)(raw.ptr + raw.len - m->at));
+    const struct hr_slice inner = hr_slice_of(m->at, (size_t)(raw.ptr + raw.len - m->at));
     hr_printable(m->at > raw.ptr ? inner : raw, 80, value, sizeof(value));
     const int64_t line = hr_j_frame_line(&json->frame, m->at, &column);
     if (m->col == NULL) {
-        hr_fail(err, HR_E_SCHEMA, "could not read JSON: key '%.100s' is not in the schema (value %s)",
-                m->slot->path, value);
+        hr_fail(err, HR_E_SCHEMA,
+                "could not read JSON: key '%.100s' is not in the schema (value %s)", m->slot->path,
+                value);
     } else {
         struct hr_buf type;
         hr_buf_init(&type, 4096);
@@ -112,8 +112,7 @@ static struct hr_j_rules rules_for(const struct hr_json *json, const struct hr_j
 
 static int note_need(struct hr_json *json, const struct hr_j_misfit *m, struct hr_error *err) {
     const struct hr_j_rules rules = rules_for(json, m);
-    struct hr_j_types *types =
-        hr_j_types_member(&json->need, m->slot->path, strlen(m->slot->path));
+    struct hr_j_types *types = hr_j_types_member(&json->need, m->slot->path, strlen(m->slot->path));
     if (types == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate while widening the schema");
     }

@@ -10,38 +10,10 @@
 
 #include <math.h>
 
-#include "base/hash.h"
 #include "base/num.h"
-#include "base/time.h"
+#include "format/infer.h"
 
 /* ---- scalars: true when the value fits ---- */
-
-static bool put_int(struct hr_j_col *col, int64_t idx, const struct hr_j_token *t) {
-    static const int64_t low[] = {INT8_MIN, INT16_MIN, INT32_MIN, INT64_MIN, 0, 0, 0};
-    static const int64_t high[] = {INT8_MAX, INT16_MAX, INT32_MAX, INT64_MAX,
-                                   UINT8_MAX, UINT16_MAX, UINT32_MAX};
-    const struct hr_type type = col->vec->field->type;
-    const char *text = (const char *)t->text.ptr;
-    int64_t v;
-    if (t->kind != HR_J_NUMBER || !t->integer) {
-        return false;
-    }
-    if (type.id == HR_T_U64) {
-        uint64_t u;
-        if (!hr_parse_u64(text, t->text.len, &u)) {
-            return false;
-        }
-        v = (int64_t)u;
-    } else {
-        const int i = type.id - HR_T_I8;
-        if (!hr_parse_i64(text, t->text.len, &v) || v < low[i] || v > high[i]) {
-            return false;
-        }
-    }
-    const size_t width = (size_t)hr_type_width(type);
-    memcpy(col->data + (size_t)idx * width, &v, width); /* little endian */
-    return true;
-}
 
 static bool put_float(struct hr_j_col *col, int64_t idx, const struct hr_j_token *t) {
     double v;
@@ -65,113 +37,27 @@ static bool put_float(struct hr_j_col *col, int64_t idx, const struct hr_j_token
     return true;
 }
 
-static void push_digit(uint64_t words[4], unsigned digit) {
-    hr_u128 carry = digit;
-    for (int w = 0; w < 4; w++) {
-        carry += (hr_u128)words[w] * 10;
-        words[w] = (uint64_t)carry;
-        carry >>= 64;
-    }
-}
-
-static void negate(uint64_t words[4]) {
-    hr_u128 carry = 1;
-    for (int w = 0; w < 4; w++) {
-        carry += ~words[w];
-        words[w] = (uint64_t)carry;
-        carry >>= 64;
-    }
-}
-
-/* Digits of an integer or plain fraction (no exponent) as a 256-bit number of the given scale. */
-static bool parse_decimal256(struct hr_slice text, int precision, int scale, uint64_t words[4]) {
-    const bool minus = text.ptr[0] == '-';
-    int digits = 0;
-    int fraction = 0; /* digits taken behind the point */
-    bool point = false;
-    memset(words, 0, 4 * sizeof(words[0]));
-    for (size_t i = minus; i < text.len; i++) {
-        const unsigned digit = (unsigned)text.ptr[i] - '0';
-        if (text.ptr[i] == '.') {
-            point = true;
-        } else if (digit > 9 || (fraction == scale && point && digit != 0)) {
-            return false;
-        } else if (!point || fraction < scale) {
-            push_digit(words, digit);
-            digits += digits > 0 || digit != 0;
-            fraction += point;
-        }
-    }
-    for (; fraction < scale; fraction++) {
-        push_digit(words, 0);
-        digits += digits > 0;
-    }
-    if (minus) {
-        negate(words);
-    }
-    return digits <= precision;
-}
-
-static bool put_decimal(struct hr_j_col *col, int64_t idx, const struct hr_j_token *t) {
+/* Types of fixed width that have a text form; `kind` is what JSON writes it as. */
+static bool put_fixed(struct hr_j_col *col, int64_t idx, const struct hr_j_token *t,
+                      enum hr_j_token_kind kind) {
     const struct hr_type type = col->vec->field->type;
-    hr_i128 v;
-    if (t->kind != HR_J_NUMBER) {
+    uint8_t local[256];
+    union hr_cell cell;
+    struct hr_slice text = t->text;
+    if (t->kind != kind) {
         return false;
     }
-    if (type.id == HR_T_DEC256) {
-        uint64_t words[4];
-        if (!parse_decimal256(t->text, type.precision, type.scale, words)) {
+    if (kind == HR_J_STRING && t->escaped) {
+        if (text.len > sizeof(local)) {
             return false;
         }
-        memcpy(col->data + (size_t)idx * 32, words, 32);
-        return true;
+        text = hr_slice_of(local, hr_j_unescape(text, local));
     }
-    if (!hr_parse_decimal((const char *)t->text.ptr, t->text.len, type.precision, type.scale, &v)) {
+    if (!hr_infer_convert(type, (const char *)text.ptr, text.len, false, &cell)) {
         return false;
-    }
-    memcpy(col->data + (size_t)idx * 16, &v, 16);
-    return true;
-}
-
-/* Seconds and nanoseconds in the column's unit; false when that loses digits or overflows. */
-static bool in_unit(int64_t seconds, int32_t nanos, uint8_t unit, int64_t *out) {
-    static const int32_t per[] = {1, 1000, 1000000, 1000000000};
-    const int32_t step = 1000000000 / per[unit];
-    return nanos % step == 0 && !__builtin_mul_overflow(seconds, (int64_t)per[unit], out) &&
-           !__builtin_add_overflow(*out, nanos / step, out);
-}
-
-static bool put_time(struct hr_j_col *col, int64_t idx, struct hr_slice text) {
-    const struct hr_type type = col->vec->field->type;
-    const char *p = (const char *)text.ptr;
-    int64_t seconds;
-    int32_t nanos = 0;
-    int32_t days;
-    int64_t v;
-    bool zone = type.utc;
-    int digits;
-    if (type.id == HR_T_TIME32 || type.id == HR_T_TIME64) {
-        if (!hr_parse_time(p, text.len, &v) ||
-            !in_unit(v / 1000000000, (int32_t)(v % 1000000000), type.unit, &v)) {
-            return false;
-        }
-    } else if (type.id == HR_T_DATE32) {
-        if (!hr_parse_date(p, text.len, &days)) {
-            return false;
-        }
-        v = days;
-    } else {
-        if (hr_parse_date(p, text.len, &days)) {
-            seconds = (int64_t)days * 86400;
-        } else if (!hr_parse_timestamp(p, text.len, &seconds, &nanos, &zone, &digits)) {
-            return false;
-        }
-        if (zone != type.utc || !in_unit(seconds, nanos, type.unit, &v)) {
-            return false;
-        }
     }
     const size_t width = (size_t)hr_type_width(type);
-    memcpy(col->data + (size_t)idx * width, &v, width);
+    memcpy(col->data + (size_t)idx * width, &cell, width);
     return true;
 }
 
@@ -184,7 +70,7 @@ static int base64_digit(uint8_t c) {
                                   : -1;
 }
 
-/* RFC 4648 with padding, nothing else; returns the length or -1. dst has room for text.len. */
+/* RFC 4648 with padding, nothing else; returns the length or -1. dst may be text.ptr. */
 static int64_t base64(struct hr_slice text, uint8_t *dst) {
     size_t n = 0;
     if (text.len % 4 != 0) {
@@ -193,7 +79,7 @@ static int64_t base64(struct hr_slice text, uint8_t *dst) {
     for (size_t i = 0; i < text.len; i += 4) {
         const uint8_t *p = text.ptr + i;
         const bool last = i + 4 == text.len;
-        const int pad = !last ? 0 : p[3] != '=' ? 0 : p[2] != '=' ? 1 : 2;
+        const int pad = !last || p[3] != '=' ? 0 : p[2] != '=' ? 1 : 2;
         uint32_t v = 0;
         for (int k = 0; k < 4 - pad; k++) {
             const int d = base64_digit(p[k]);
@@ -210,53 +96,6 @@ static int64_t base64(struct hr_slice text, uint8_t *dst) {
         }
     }
     return (int64_t)n;
-}
-
-static bool put_uuid(uint8_t *dst, struct hr_slice text) {
-    char hex[32];
-    size_t n = 0;
-    if (text.len != 36) {
-        return false;
-    }
-    for (size_t i = 0; i < 36; i++) {
-        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash != (text.ptr[i] == '-')) {
-            return false;
-        }
-        if (!dash) {
-            hex[n++] = (char)text.ptr[i];
-        }
-    }
-    return hr_unhex(hex, dst, 16) == 0;
-}
-
-/* Strings of the types that have a text form of their own. */
-static bool put_text_form(struct hr_j_col *col, int64_t idx, const struct hr_j_token *t) {
-    const struct hr_type type = col->vec->field->type;
-    uint8_t local[256];
-    struct hr_slice text = t->text;
-    if (t->kind != HR_J_STRING) {
-        return false;
-    }
-    if (t->escaped) {
-        if (text.len > sizeof(local)) {
-            return false;
-        }
-        text = hr_slice_of(local, hr_j_unescape(text, local));
-    }
-    if (type.id != HR_T_FIXED) {
-        return put_time(col, idx, text);
-    }
-    uint8_t *dst = col->data + (size_t)idx * (size_t)type.width;
-    if (type.ext == HR_EXT_UUID && type.width == 16) {
-        return put_uuid(dst, text);
-    }
-    uint8_t bytes[256];
-    if (text.len > sizeof(bytes) || base64(text, bytes) != type.width) {
-        return false;
-    }
-    memcpy(dst, bytes, (size_t)type.width);
-    return true;
 }
 
 /* ---- bytes ---- */
@@ -330,18 +169,18 @@ static int put_token(struct hr_json *json, struct hr_j_col *col, int64_t idx,
     case HR_T_U8:
     case HR_T_U16:
     case HR_T_U32:
-    case HR_T_U64: return put_int(col, idx, t);
+    case HR_T_U64:
+    case HR_T_DEC128:
+    case HR_T_DEC256: return put_fixed(col, idx, t, HR_J_NUMBER);
     case HR_T_F32:
     case HR_T_F64: return put_float(col, idx, t);
-    case HR_T_DEC128:
-    case HR_T_DEC256: return put_decimal(col, idx, t);
     case HR_T_UTF8: return put_utf8(json, col, idx, t);
     case HR_T_BINARY: return put_binary(json, col, idx, t);
     case HR_T_FIXED:
     case HR_T_DATE32:
     case HR_T_TIME32:
     case HR_T_TIME64:
-    case HR_T_TS: return put_text_form(col, idx, t);
+    case HR_T_TS: return put_fixed(col, idx, t, HR_J_STRING);
     default: return 0; /* NULL: no value fits; nested: a scalar does not */
     }
 }
@@ -495,10 +334,8 @@ static const uint8_t *put_map(struct hr_json *json, struct hr_j_col *col, int64_
 
 static const uint8_t *put_struct(struct hr_json *json, struct hr_j_col *col, int64_t idx,
                                  const uint8_t *p) {
-    struct hr_j_scope scope = {.id = ++json->ids,
-                               .idx = idx,
-                               .cols = col->children,
-                               .n_cols = col->n_children};
+    struct hr_j_scope scope = {
+        .id = ++json->ids, .idx = idx, .cols = col->children, .n_cols = col->n_children};
     p = json->engine->object(json, &scope, col->shape, p);
     if (p == NULL) {
         return NULL;
@@ -512,8 +349,8 @@ const uint8_t *hr_j_put(struct hr_json *json, struct hr_j_col *col, int64_t idx,
     struct hr_j_lex *lex = &json->frame.lex;
     const uint8_t id = col->vec->field->type.id;
     *fits = true;
-    if (p < lex->end && ((*p == '{' && (id == HR_T_STRUCT || id == HR_T_MAP)) ||
-                         (*p == '[' && id == HR_T_LIST))) {
+    if (p < lex->end &&
+        ((*p == '{' && (id == HR_T_STRUCT || id == HR_T_MAP)) || (*p == '[' && id == HR_T_LIST))) {
         if (lex->depth >= lex->depth_max) {
             return hr_j_too_deep(lex, p);
         }
@@ -583,8 +420,7 @@ static struct hr_j_token whole(const struct hr_j_lex *lex, const uint8_t *p, con
 }
 
 const uint8_t *hr_j_slot_value(struct hr_json *json, struct hr_j_scope *scope,
-                               struct hr_j_shape *shape, struct hr_j_slot *slot,
-                               const uint8_t *p) {
+                               struct hr_j_shape *shape, struct hr_j_slot *slot, const uint8_t *p) {
     struct hr_j_lex *lex = &json->frame.lex;
     struct hr_j_col *col = slot->col;
     if (slot->flat && p < lex->end && *p == '{') {

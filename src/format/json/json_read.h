@@ -23,15 +23,15 @@ enum hr_j_kind_of_column { HR_JC_OTHER, HR_JC_I64, HR_JC_F64, HR_JC_UTF8, HR_JC_
 /* A column being filled: raw pointers into its vec, rebound whenever the vec grows. Positions are
  * given by the caller, so dropping a half-read record needs no bookkeeping but for null bits. */
 struct hr_j_col {
-    uint8_t kind;        /* enum hr_j_kind_of_column */
-    bool wide;           /* a value did not fit; the batch ends in HR_WIDEN */
-    uint64_t stamp;      /* the object that set it last */
+    uint8_t kind;   /* enum hr_j_kind_of_column */
+    bool wide;      /* a value did not fit; the batch ends in HR_WIDEN */
+    uint64_t stamp; /* the object that set it last */
     uint8_t *data;
     int32_t *offsets;
-    uint8_t *validity;   /* bits are 1 beyond the values written */
-    size_t cap;          /* of UTF8 and BINARY data: bytes */
-    int64_t room;        /* values that fit */
-    int64_t high;        /* null bits may be cleared below this */
+    uint8_t *validity; /* bits are 1 beyond the values written */
+    size_t cap;        /* of UTF8 and BINARY data: bytes */
+    int64_t room;      /* values that fit */
+    int64_t high;      /* null bits may be cleared below this */
     struct hr_vec *vec;
     struct hr_j_col *children;
     int n_children;
@@ -68,7 +68,8 @@ struct hr_j_shape {
     int n_slots;
     int level;    /* 0: a record */
     bool flatten; /* children objects of this shape are flattened */
-    const struct hr_field *fields; /* STRUCT: where names are looked up; NULL: the record's columns */
+    const struct hr_field
+        *fields; /* STRUCT: where names are looked up; NULL: the record's columns */
     struct hr_j_col *cols;
     int n_cols;
     const char *prefix; /* "a.b." */
@@ -83,7 +84,8 @@ struct hr_j_scope {
     int n_cols;
 };
 
-/* A value that does not fit, or whose key is not in the schema; judged when its record is complete. */
+/* A value that does not fit, or whose key is not in the schema; judged when its record is complete.
+ */
 struct hr_j_misfit {
     struct hr_j_slot *slot;
     struct hr_j_col *col; /* NULL: a new column */
@@ -129,8 +131,8 @@ struct hr_json {
     const uint8_t *inner; /* a value inside a nested one did not fit */
     struct hr_j_misfit *misfits;
     size_t n_misfits, cap_misfits;
-    struct hr_j_types need;   /* by column name: what the values seen need */
-    struct hr_buf scratch;    /* decoded keys, rescued values */
+    struct hr_j_types need;       /* by column name: what the values seen need */
+    struct hr_buf scratch;        /* decoded keys, rescued values */
     const uint8_t *no_object_end; /* the record was sound JSON, but no object: behind it */
     char reason[400];
     char bound[64];
@@ -201,7 +203,7 @@ int hr_j_infer(struct hr_source *src, const struct hr_format_opts *opts,
                struct hr_error *err);
 int hr_j_encoder(struct hr_schema *schema, const struct hr_write_opts *opts, bool array,
                  struct hr_encoder **out, struct hr_error *err);
-int hr_j_file_writer(struct hr_schema *schema, const struct hr_write_opts *opts, bool array,
-                     struct hr_out *dst, struct hr_file_writer **out, struct hr_error *err);
+int hr_j_file_writer(const struct hr_write_opts *opts, bool array, struct hr_out *dst,
+                     struct hr_file_writer **out, struct hr_error *err);
 
 #endif

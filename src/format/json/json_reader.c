@@ -1,9 +1,9 @@
 /* format/json/json_reader.c - JSON text to batches, one record after another.
  *
- * The frame finds a record, the engine writes its values straight into the columns, the frame checks
- * what follows, misfits are judged, and the row counts. A record that does not fit the window is
- * parsed again from its start with a longer one; a bad one is dropped (lines) or ends the reading.
- * No tree of a record is ever built.
+ * The frame finds a record, the engine writes its values straight into the columns, the frame
+ * checks what follows, misfits are judged, and the row counts. A record that does not fit the
+ * window is parsed again from its start with a longer one; a bad one is dropped (lines) or ends the
+ * reading. No tree of a record is ever built.
  */
 #include <stdio.h>
 
@@ -31,8 +31,7 @@ static void forget_record(struct hr_json *json) {
 }
 
 /* A record at p that is no object. */
-static const uint8_t *parse_bare(struct hr_json *json, struct hr_j_scope *scope,
-                                 const uint8_t *p) {
+static const uint8_t *parse_bare(struct hr_json *json, struct hr_j_scope *scope, const uint8_t *p) {
     struct hr_j_lex *lex = &json->frame.lex;
     if (json->bare != NULL && json->frame.framing == HR_J_DOCUMENT) {
         return hr_j_slot_value(json, scope, &json->root, json->bare, p);
@@ -43,11 +42,14 @@ static const uint8_t *parse_bare(struct hr_json *json, struct hr_j_scope *scope,
     if (q == NULL) {
         return NULL;
     }
-    static const char *const why[] = {
-        "a record is null, not an object",         "a record is a boolean, not an object",
-        "a record is a boolean, not an object",    "a record is a number, not an object",
-        "a record is a number, not an object",     "a record is a string, not an object",
-        "a record is an object",                   "a record is an array, not an object"};
+    static const char *const why[] = {"a record is null, not an object",
+                                      "a record is a boolean, not an object",
+                                      "a record is a boolean, not an object",
+                                      "a record is a number, not an object",
+                                      "a record is a number, not an object",
+                                      "a record is a string, not an object",
+                                      "a record is an object",
+                                      "a record is an array, not an object"};
     json->no_object_end = q;
     lex->status = HR_J_BAD;
     lex->at = p;
@@ -217,8 +219,7 @@ static int fill_batch(struct hr_json *json, struct hr_error *err) {
         }
         const int64_t offset = hr_j_frame_offset(frame, frame->p);
         if (json->base.first_record < 0) {
-            json->base.first_record =
-                frame->framing == HR_J_LINES ? frame->line_start : offset;
+            json->base.first_record = frame->framing == HR_J_LINES ? frame->line_start : offset;
         }
         if (start < 0) {
             start = offset;
@@ -297,9 +298,8 @@ static const struct hr_j_engine *best_engine(void) {
 static int open_columns(struct hr_json *json, struct hr_error *err) {
     struct hr_schema *want = json->base.schema;
     json->n_cols = want->n_fields;
-    json->rescued = json->params->misfit == HR_MISFIT_RESCUE
-                        ? hr_schema_find(want, "_rescued_data", 13)
-                        : -1;
+    json->rescued =
+        json->params->misfit == HR_MISFIT_RESCUE ? hr_schema_find(want, "_rescued_data", 13) : -1;
     if (json->rescued >= 0 && want->fields[json->rescued].type.id != HR_T_UTF8) {
         json->rescued = -1;
     }
@@ -331,10 +331,8 @@ int hr_j_open(struct hr_source *src, const struct hr_format_opts *opts,
     if (json == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate a JSON reader");
     }
-    json->base = (struct hr_reader){.ops = &ops,
-                                    .schema = hr_schema_ref(params->want),
-                                    .first_record = -1,
-                                    .end_record = -1};
+    json->base = (struct hr_reader){
+        .ops = &ops, .schema = hr_schema_ref(params->want), .first_record = -1, .end_record = -1};
     json->engine = engine ? engine : best_engine();
     json->opts = &opts->json;
     json->params = params;

@@ -2,8 +2,8 @@
  *
  * Included by json_rows_avx2.c and json_rows_scalar.c, which define JK(name), JT (the target of
  * every function) and the primitives: same_bytes, take_string, take_i64, take_f64, take_date,
- * pass_string. Primitives answer NULL for anything but the common shape, well formed; then the exact
- * functions of json_put.c read the value again and decide.
+ * pass_string. Primitives answer NULL for anything but the common shape, well formed; then the
+ * exact functions of json_put.c read the value again and decide.
  *
  * Reading ahead: between two keys p < end is checked once. A pattern is at most 32 bytes here, a
  * number 17, a string load 32, so no load reaches further than HR_PAD behind the window; what was

@@ -24,8 +24,7 @@ JT static inline uint32_t stops_avx2(__m256i v) {
     const __m256i control = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
     const __m256i quote = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('"'));
     const __m256i slash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\'));
-    return (uint32_t)_mm256_movemask_epi8(
-        _mm256_or_si256(control, _mm256_or_si256(quote, slash)));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(control, _mm256_or_si256(quote, slash)));
 }
 
 /* Over a string of plain ASCII; NULL when it holds anything else or does not end before `end`. */
@@ -46,14 +45,14 @@ JT static inline const uint8_t *pass_string_avx2(const uint8_t *p, const uint8_t
 JT static inline const uint8_t *take_string_avx2(const struct hr_json *json, struct hr_j_col *col,
                                                  int64_t idx, const uint8_t *p) {
     const uint8_t *end = json->frame.lex.end;
+    if (col->cap == 0) {
+        return NULL;
+    }
     const size_t at = (size_t)col->offsets[idx];
     const size_t room = col->cap - at; /* and HR_PAD behind it */
     uint8_t *dst = col->data + at;
     size_t n = 0;
     uint32_t high = 0;
-    if (col->data == NULL) {
-        return NULL;
-    }
     for (;;) {
         const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + n));
         const uint32_t stop = stops_avx2(v);
@@ -79,9 +78,9 @@ JT static inline const uint8_t *take_string_avx2(const struct hr_json *json, str
 }
 
 /* RIGHT + n selects n leading bytes, right-aligned in 16; the others become 0. */
-static const int8_t RIGHT[32] = {
-    -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,
-    0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15};
+static const int8_t RIGHT[32] = {-128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,
+                                 -128, -128, -128, -128, -128, 0,    1,    2,    3,    4,    5,
+                                 6,    7,    8,    9,    10,   11,   12,   13,   14,   15};
 
 /* Sixteen digits, most significant first, to their value. */
 JT static inline uint64_t sixteen_avx2(__m128i d) {
@@ -100,8 +99,7 @@ JT static inline uint64_t sixteen_avx2(__m128i d) {
 JT static inline uint32_t digits_avx2(const uint8_t *p, __m128i *d) {
     const __m128i text = _mm_loadu_si128((const __m128i *)(const void *)p);
     *d = _mm_sub_epi8(text, _mm_set1_epi8('0'));
-    return (uint32_t)_mm_movemask_epi8(
-        _mm_cmpeq_epi8(_mm_min_epu8(*d, _mm_set1_epi8(9)), *d));
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(*d, _mm_set1_epi8(9)), *d));
 }
 
 JT static inline const uint8_t *take_i64_avx2(const uint8_t *p, int64_t *out) {
@@ -152,8 +150,7 @@ JT static inline const uint8_t *take_f64_avx2(const uint8_t *p, double *out) {
 /* "YYYY-MM-DD" with its quotes, years 1 to 9999. */
 JT static inline const uint8_t *take_date_avx2(const uint8_t *p, int32_t *out) {
     static const uint8_t last[16] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    static const int16_t before[16] = {0,   0,   31,  59,  90,  120, 151,
-                                       181, 212, 243, 273, 304, 334};
+    static const uint16_t before[16] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     __m128i d;
     const uint32_t digits = digits_avx2(p + 1, &d);
     if ((digits & 0x3ff) != 0x36f || p[0] != '"' || p[5] != '-' || p[8] != '-' || p[11] != '"') {
@@ -172,17 +169,14 @@ JT static inline const uint8_t *take_date_avx2(const uint8_t *p, int32_t *out) {
     }
     const uint32_t y = year - (month <= 2); /* leap days before this year's end of February */
     const uint32_t century = y / 100;
-    *out = (int32_t)(year * 365 + y / 4 - century + century / 4 + (uint32_t)before[month] + day) -
-           719529 + 1 - 1;
+    *out = (int32_t)(year * 365 + y / 4 - century + century / 4 + before[month] + day) - 719528;
     return p + 12;
 }
 
 #include "format/json/json_rows.h"
 
-const struct hr_j_engine hr_j_engine_avx2 = {.name = "avx2",
-                                             .object = object_avx2,
-                                             .scalar = scalar_within_avx2,
-                                             .predict = true};
+const struct hr_j_engine hr_j_engine_avx2 = {
+    .name = "avx2", .object = object_avx2, .scalar = scalar_within_avx2, .predict = true};
 #else
 const struct hr_j_engine hr_j_engine_avx2 = {.name = "none"};
 #endif

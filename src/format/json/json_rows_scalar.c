@@ -1,8 +1,8 @@
-/* format/json/json_rows_scalar.c - the predicting engine for any machine: the primitives in plain C,
- * eight bytes at a time where that helps. The twin of json_rows_avx2.c. */
+/* format/json/json_rows_scalar.c - the predicting engine for any machine: the primitives in plain
+ * C, eight bytes at a time where that helps. The twin of json_rows_avx2.c. */
+#include "base/cpu.h"
 #include "base/time.h"
 #include "format/json/json_read.h"
-#include "base/cpu.h"
 
 #define JK(name) name##_scalar
 #define JT
@@ -121,7 +121,5 @@ static inline const uint8_t *take_date_scalar(const uint8_t *p, int32_t *out) {
 
 #include "format/json/json_rows.h"
 
-const struct hr_j_engine hr_j_engine_scalar = {.name = "scalar",
-                                               .object = object_scalar,
-                                               .scalar = scalar_within_scalar,
-                                               .predict = true};
+const struct hr_j_engine hr_j_engine_scalar = {
+    .name = "scalar", .object = object_scalar, .scalar = scalar_within_scalar, .predict = true};

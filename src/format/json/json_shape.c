@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "format/json/json_read.h"
 
-#define SLOTS_MAX 16384                 /* remembered keys of one reader, judged between records */
+#define SLOTS_MAX 16384 /* remembered keys of one reader, judged between records */
 #define KEYS_BYTES_MAX ((size_t)256 << 20) /* keys of one record */
 #define INDEX_START 32
 
@@ -172,7 +172,8 @@ static void link_slot(struct hr_j_link *link, struct hr_j_slot *slot) {
 
 /* ---- the general way over a key ---- */
 
-/* From the byte behind the last value (or at '{') to the opening quote of a key; over '}': *out_end. */
+/* From the byte behind the last value (or at '{') to the opening quote of a key; over '}':
+ * *out_end. */
 static const uint8_t *to_key(struct hr_j_lex *lex, const uint8_t *p, bool first, bool *out_end) {
     *out_end = false;
     if (first) {
@@ -261,15 +262,16 @@ const uint8_t *hr_j_key(struct hr_json *json, struct hr_j_shape *shape, struct h
 
 int hr_j_shape_child(struct hr_json *json, const struct hr_j_shape *parent,
                      struct hr_j_slot *slot) {
+    const char *separator = hr_j_rules_of(json->opts).separator;
     const size_t path_len = strlen(slot->path);
-    const size_t sep_len = strlen(json->opts->separator);
+    const size_t sep_len = strlen(separator);
     struct hr_j_shape *child = hr_arena_calloc(&json->keys, 1, sizeof(*child));
     char *prefix = hr_arena_alloc(&json->keys, path_len + sep_len + 1);
     if (child == NULL || prefix == NULL) {
         return HR_E_NOMEM;
     }
     memcpy(prefix, slot->path, path_len);
-    memcpy(prefix + path_len, json->opts->separator, sep_len + 1);
+    memcpy(prefix + path_len, separator, sep_len + 1);
     child->prefix = prefix;
     child->level = parent->level + 1;
     child->flatten = child->level < json->opts->max_depth;

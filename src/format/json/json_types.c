@@ -1,17 +1,16 @@
 /* format/json/json_types.c - which types values have.
  *
- * Numbers without fraction and exponent are int64, then decimal(38,0), then text; others double (or
- * decimals on request), text when no double holds them. Strings are dates or timestamps when they
- * read as such from end to end, otherwise text: a number in quotes stays text. Types meet by the
- * lattice of batch/meet.c. Values arrive checked by json_lex.c, so walking them again needs no
- * further checks.
+ * The rungs are those of format/infer.h: numbers without fraction and exponent are int64, then
+ * decimal(38,0), then text; others double (or decimals on request), text when no double holds them.
+ * Strings are dates or timestamps when they read as such from end to end, otherwise text: a number
+ * in quotes stays text. Types meet by the lattice of batch/meet.c. Values arrive checked by
+ * json_lex.c, so walking them again needs no further checks.
  */
 #include "format/json/json_types.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/num.h"
-#include "base/time.h"
+#include "format/infer.h"
 
 #define INDEX_FROM 16 /* members before a hash index pays */
 
@@ -128,54 +127,6 @@ size_t hr_j_key_name(const struct hr_j_token *key, char *dst) {
 
 /* ---- scalars ---- */
 
-static struct hr_type integer_type(struct hr_slice text) {
-    int64_t v;
-    if (hr_parse_i64((const char *)text.ptr, text.len, &v)) {
-        return hr_type(HR_T_I64);
-    }
-    if (text.len - (text.ptr[0] == '-') <= 38) {
-        return (struct hr_type){.id = HR_T_DEC128, .precision = 38};
-    }
-    return hr_type(HR_T_UTF8);
-}
-
-static struct hr_type fraction_type(struct hr_slice text, bool decimal) {
-    const uint8_t *point = memchr(text.ptr, '.', text.len);
-    if (decimal && point != NULL && memchr(text.ptr, 'e', text.len) == NULL &&
-        memchr(text.ptr, 'E', text.len) == NULL) {
-        const bool minus = text.ptr[0] == '-';
-        const size_t scale = (size_t)(text.ptr + text.len - point) - 1;
-        const size_t whole = (size_t)(point - text.ptr) - minus;
-        const size_t zero = whole == 1 && point[-1] == '0'; /* 0.25 is decimal(2,2) */
-        if (whole - zero + scale <= 38) {
-            return (struct hr_type){.id = HR_T_DEC128,
-                                    .precision = (int16_t)(whole - zero + scale),
-                                    .scale = (int16_t)scale};
-        }
-    }
-    double v;
-    return hr_type(hr_parse_double((const char *)text.ptr, text.len, false, &v) ? HR_T_F64
-                                                                                : HR_T_UTF8);
-}
-
-static struct hr_type string_type(struct hr_slice text) {
-    const char *p = (const char *)text.ptr;
-    int32_t days;
-    if (text.len == 10 && hr_parse_date(p, text.len, &days)) {
-        return hr_type(HR_T_DATE32);
-    }
-    int64_t seconds;
-    int32_t nanos;
-    bool zone;
-    int digits;
-    if (text.len >= 16 && text.len <= 48 &&
-        hr_parse_timestamp(p, text.len, &seconds, &nanos, &zone, &digits)) {
-        return (struct hr_type){
-            .id = HR_T_TS, .unit = nanos % 1000 ? HR_U_NS : HR_U_US, .utc = zone};
-    }
-    return hr_type(HR_T_UTF8);
-}
-
 struct hr_type hr_j_scalar_type(const struct hr_j_token *token, const struct hr_j_rules *rules) {
     switch (token->kind) {
     case HR_J_NULL: return hr_type(HR_T_NULL);
@@ -183,34 +134,21 @@ struct hr_type hr_j_scalar_type(const struct hr_j_token *token, const struct hr_
     case HR_J_TRUE: return hr_type(HR_T_BOOL);
     case HR_J_NAN: return hr_type(HR_T_F64);
     case HR_J_NUMBER:
-        return token->integer ? integer_type(token->text)
-                              : fraction_type(token->text, rules->decimal);
+        return hr_infer_text((const char *)token->text.ptr, token->text.len, rules->decimal);
     case HR_J_STRING:
-        return rules->strings && !token->escaped ? string_type(token->text) : hr_type(HR_T_UTF8);
+        return rules->strings && !token->escaped
+                   ? hr_infer_time((const char *)token->text.ptr, token->text.len)
+                   : hr_type(HR_T_UTF8);
     case HR_J_OBJECT:
     case HR_J_ARRAY: break;
     }
     return (struct hr_type){.id = HR_T_UTF8, .ext = HR_EXT_JSON};
 }
 
-static int meet_scalar(struct hr_type *into, struct hr_type type, struct hr_error *err) {
-    if (type.id == HR_T_NULL || memcmp(into, &type, sizeof(type)) == 0 || into->id == HR_T_UTF8) {
-        return 0;
+static void meet_scalar(struct hr_type *into, struct hr_type type) {
+    if (into->id != HR_T_UTF8 && memcmp(into, &type, sizeof(type)) != 0) {
+        *into = hr_type_meet(*into, type);
     }
-    if (into->id == HR_T_NULL) {
-        *into = type;
-        return 0;
-    }
-    static char no_name[1] = "";
-    const struct hr_field a = {.name = no_name, .type = *into, .field_id = -1};
-    const struct hr_field b = {.name = no_name, .type = type, .field_id = -1};
-    struct hr_field met;
-    if (hr_field_meet(&a, &b, &met) != 0) {
-        return hr_fail(err, HR_E_NOMEM, "could not allocate while inferring types");
-    }
-    *into = met.type;
-    hr_field_release(&met);
-    return 0;
 }
 
 /* ---- nested ---- */
@@ -297,7 +235,8 @@ int hr_j_types_note(struct hr_j_types *types, const struct hr_j_rules *rules, in
                     struct hr_j_lex *lex, const struct hr_j_token *token, struct hr_error *err) {
     if (token->kind != HR_J_OBJECT && token->kind != HR_J_ARRAY) {
         types->null |= token->kind == HR_J_NULL;
-        return meet_scalar(&types->scalar, hr_j_scalar_type(token, rules), err);
+        meet_scalar(&types->scalar, hr_j_scalar_type(token, rules));
+        return 0;
     }
     const bool object = token->kind == HR_J_OBJECT;
     const bool flat = object && rules->flatten && level <= rules->flatten_max;
@@ -328,10 +267,9 @@ static int nested_field(const struct hr_j_types *types, const struct hr_j_rules 
     }
     int rc = 0;
     for (int i = 0; rc == 0 && i < n; i++) {
-        rc = types->array
-                 ? hr_j_types_field(types->item, rules, "item", &out->children[i], err)
-                 : hr_j_types_field(&types->members[i]->types, rules, types->members[i]->name,
-                                    &out->children[i], err);
+        rc = types->array ? hr_j_types_field(types->item, rules, "item", &out->children[i], err)
+                          : hr_j_types_field(&types->members[i]->types, rules,
+                                             types->members[i]->name, &out->children[i], err);
     }
     if (rc != 0) {
         hr_field_release(out);
@@ -343,6 +281,9 @@ int hr_j_types_field(const struct hr_j_types *types, const struct hr_j_rules *ru
                      const char *name, struct hr_field *out, struct hr_error *err) {
     const bool nested = types->object || types->array;
     struct hr_type type = types->scalar;
+    if (type.id == HR_T_DEC128) {
+        type.precision = type.precision <= 18 ? 18 : 38; /* room, as inference gives text */
+    }
     if (nested && type.id != HR_T_NULL) {
         type = hr_type(HR_T_UTF8); /* an object here, a scalar there: text */
     } else if (nested && (types->opaque || (types->object && types->array) ||

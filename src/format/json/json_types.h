@@ -10,8 +10,9 @@
 #include "format/json/json_lex.h"
 
 #define HR_J_COLUMNS_MAX 10000 /* columns of a schema */
-#define HR_J_MEMBERS_MAX 1000  /* keys of a nested object; more of them: a map in disguise, kept as text */
-#define HR_J_LEVELS_MAX 32     /* typed nesting; deeper values are kept as text */
+#define HR_J_MEMBERS_MAX                                                                           \
+    1000 /* keys of a nested object; more of them: a map in disguise, kept as text */
+#define HR_J_LEVELS_MAX 32 /* typed nesting; deeper values are kept as text */
 
 /* How values become types. */
 struct hr_j_rules {
@@ -46,8 +47,8 @@ void hr_j_types_release(struct hr_j_types *types);
 /* The member of this name, added when new; NULL: no memory. */
 struct hr_j_types *hr_j_types_member(struct hr_j_types *types, const char *name, size_t len);
 
-/* Note one checked value at level `level` (0: a record, 1: a value of a record). `lex` walks it again:
- * the lexer that checked it, its window unmoved. */
+/* Note one checked value at level `level` (0: a record, 1: a value of a record). `lex` walks it
+ * again: the lexer that checked it, its window unmoved. */
 int hr_j_types_note(struct hr_j_types *types, const struct hr_j_rules *rules, int level,
                     struct hr_j_lex *lex, const struct hr_j_token *token, struct hr_error *err);
 /* The type of one scalar: what inference would answer. */
