@@ -36,11 +36,11 @@ static void log_json(void *user, enum hr_log_level level, const char *text) {
     hr_buf_release(&line);
 }
 
-static int usage_error(const char *format, const char *what) {
-    fprintf(stderr, "headrace: ");
-    fprintf(stderr, format, what);
+static int usage_error(const char *before, const char *what, const char *after) {
     fprintf(stderr,
-            "\n  hint: `headrace help` lists the verbs, `headrace help VERB` its options\n");
+            "headrace: %s'%s'%s\n  hint: `headrace help` lists the verbs, `headrace help VERB` its "
+            "options\n",
+            before, what, after);
     return 2;
 }
 
