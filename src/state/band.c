@@ -47,6 +47,7 @@ struct hr_band {
     int64_t sweep_upper;
     char *sweep_key;
     bool adopted;
+    bool failed; /* memory ran out where no error could be given */
     int64_t adopted_us;
     uint64_t *pending; /* key hashes, sorted when first asked */
     size_t n_pending;
@@ -273,14 +274,26 @@ static bool swept(const struct hr_band *band, const char *key, size_t key_len, i
     return c < 0 || (c == 0 && key_len <= n);
 }
 
+/* After another program ran: what it read is remembered as if we had. */
+static bool adopt_or_read(struct hr_band *band, uint64_t key, uint64_t etag, int64_t time_us) {
+    if (is_pending(band, key) || time_us / 1000000 > band->adopted_us / 1000000) {
+        return true;
+    }
+    const int rc = in_band(band, band->adopted_us, time_us)
+                       ? put_entry(band, key, etag, time_us, NULL)
+                       : add_to_day(&band->kept, time_us, key, etag);
+    band->failed = band->failed || rc != 0;
+    return false;
+}
+
 bool hr_band_fresh(struct hr_band *band, const char *key, size_t key_len,
                    const struct hr_object_info *info) {
     const uint64_t k = key_hash(key, key_len);
-    if (band->adopted) {
-        return is_pending(band, k) || info->mtime_us / 1000000 > band->adopted_us / 1000000;
-    }
     const uint64_t etag = etag_hash(info);
     const struct entry *e = find_entry(band, k);
+    if (band->adopted && (e == NULL || e->key == 0)) {
+        return adopt_or_read(band, k, etag, info->mtime_us);
+    }
     if (e != NULL && e->key != 0) {
         return e->etag != etag;
     }
@@ -309,6 +322,9 @@ int hr_band_note(struct hr_band *band, const char *key, const struct hr_object_i
 }
 
 int hr_band_checkpoint(struct hr_band *band, const char *last_key, struct hr_error *err) {
+    if (band->failed) {
+        return no_memory(err);
+    }
     char *copy = hr_strdup(last_key);
     if (copy == NULL) {
         return no_memory(err);
@@ -340,6 +356,9 @@ static int fold_old_entries(struct hr_band *band, struct hr_error *err) {
 }
 
 int hr_band_finish(struct hr_band *band, struct hr_error *err) {
+    if (band->failed) {
+        return no_memory(err);
+    }
     if (!band->sweeping) {
         return 0;
     }
