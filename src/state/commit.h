@@ -16,8 +16,6 @@
 #ifndef HR_STATE_COMMIT_H
 #define HR_STATE_COMMIT_H
 
-#include <jansson.h>
-
 #include "io/io.h"
 
 struct hr_state; /* state/state.h; NULL: none */
@@ -62,11 +60,9 @@ void hr_output_discard(struct hr_output *output);
 
 /* What a checkpoint makes permanent. */
 struct hr_publish {
-    json_t *next_state;            /* whole next state document (borrowed); NULL without state */
+    struct hr_slice next_state;    /* whole next state document; empty without state */
     const struct hr_input *inputs; /* read in this commit, for the journal archive */
     size_t n_inputs;
-    const struct hr_input *removals; /* overwrite: objects of the old manifest to remove */
-    size_t n_removals;
 };
 /* Make every finished output visible, then the state. HR_E_INDOUBT when it could not be settled.
  * The commit is empty afterwards and its SEQ one higher. */
