@@ -33,8 +33,12 @@ struct hr_commit_conf {
     struct hr_state *state;   /* NULL: a plain copy */
     const char *lineage;      /* at most 32 bytes [a-z0-9]; borrowed during begin */
     uint64_t seq;
-    size_t part_size;              /* 0: 8 MiB */
-    bool replace;                  /* outputs may overwrite what is there (one key, mode replace) */
+    size_t part_size;   /* 0: 8 MiB */
+    bool replace;       /* outputs may overwrite what is there (one key, mode replace) */
+    bool overwrite;     /* the publish removes what earlier commits of this folder's manifest wrote,
+                           minus what it writes itself */
+    const char *folder; /* folder of the outputs ("a/b/"): where the manifest belongs; borrowed
+                           during begin; NULL: no manifest */
     const struct hr_put_opts *put; /* encryption, tags …; NULL none; borrowed until the end */
 };
 
