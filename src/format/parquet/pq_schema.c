@@ -177,6 +177,7 @@ static int build_leaf(struct tree *t, uint32_t at, struct levels lv, struct hr_f
     leaf->max_def = lv.def;
     leaf->max_rep = lv.rep;
     leaf->slot_def = lv.slot_def;
+    leaf->nested = t->depth > 1 || lv.rep > 0;
     leaf->field = field;
     node->kind = HR_PQ_N_LEAF;
     node->leaf = t->out->n_leaves++;
