@@ -236,6 +236,9 @@ static int build_map(struct tree *t, uint32_t at, struct levels lv, struct hr_fi
     if (rc == 0) {
         rc = build_node(t, at + 1, inside(lv, node), true, &field->children[0], &node->children[0]);
     }
+    if (rc == 0) { /* some writers say "optional"; a null key is refused where it is met */
+        field->children[0].children[0].nullable = false;
+    }
     node->n_leaves = t->out->n_leaves - node->leaf;
     return rc;
 }
