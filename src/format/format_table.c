@@ -12,6 +12,7 @@
 static const struct hr_format *const FORMATS[] = {
     &hr_format_csv,
     &hr_format_tsv,
+    &hr_format_parquet,
 };
 
 static const struct {
