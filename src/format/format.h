@@ -15,6 +15,7 @@
 #define HR_FORMAT_FORMAT_H
 
 #include "base/io.h"
+#include "batch/predicate.h"
 #include "batch/vec.h"
 #include "codec/codec.h"
 #include "config/option.h"
@@ -74,47 +75,11 @@ struct hr_write_opts {
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-/* What to do with a value that does not fit the wanted schema (schema_evolution). */
-enum hr_misfit {
-    HR_MISFIT_WIDEN,  /* stop with HR_WIDEN and say what is needed */
-    HR_MISFIT_STRICT, /* fail, naming the place */
-    HR_MISFIT_IGNORE, /* null, counted */
-    HR_MISFIT_RESCUE  /* null, and the value goes to the _rescued_data column of `want` as JSON */
-};
-
 /* A record that cannot be read at all (bad JSON, ragged row). */
 struct hr_reject {
     int64_t byte_offset, line;
     const char *reason;
     struct hr_slice raw; /* at most 64 KiB of the record */
-};
-
-/* A bound predicate on one column, for pruning only (rows are filtered exactly later). */
-enum hr_cmp {
-    HR_CMP_EQ,
-    HR_CMP_NE,
-    HR_CMP_LT,
-    HR_CMP_LE,
-    HR_CMP_GT,
-    HR_CMP_GE,
-    HR_CMP_IN,
-    HR_CMP_NULL,
-    HR_CMP_NOT_NULL
-};
-struct hr_prune_term {
-    const char *column;
-    enum hr_cmp cmp;
-    const char *const *values; /* as text; IN may have several */
-    size_t count;
-};
-/* OR of ANDs. */
-struct hr_prune_and {
-    const struct hr_prune_term *terms;
-    size_t count;
-};
-struct hr_prune {
-    const struct hr_prune_and *groups;
-    size_t count;
 };
 
 struct hr_read_params {

@@ -10,7 +10,7 @@
  * (the upper time bound, the last key done). Watermark moves only when the sweep ends.
  *
  * On disk: 18 bytes an entry (8 of the key's hash, 7 of the ETag's, 3 of the minute relative to the
- * watermark's lookback), sorted, base64, inside `_headrace` of the stream's state. Level 4. One
+ * watermark's lookback), sorted, base64, inside `_headrace` of the stream's state. Level 5. One
  * thread.
  */
 #ifndef HR_STATE_BAND_H

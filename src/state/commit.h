@@ -9,7 +9,7 @@
  * With a `struct hr_state` the ledger names every upload before it is created, the journal is
  * written before the first output is published and the state file after the last: what semantics
  * calls "exactly once into plain files". Without one (`copy`) outputs are staged and published, and
- * a crash leaves nothing visible but may leave an unfinished upload behind. Level 4.
+ * a crash leaves nothing visible but may leave an unfinished upload behind. Level 5.
  *
  * One thread at a time.
  */

@@ -6,7 +6,7 @@
  *   close: unlock
  *
  * The document's text belongs to a dialect; here it is bytes. Local state is PATH, PATH.lock,
- * PATH.journal and PATH.ledger. Level 4. One thread.
+ * PATH.journal and PATH.ledger. Level 5. One thread.
  */
 #ifndef HR_STATE_STATE_H
 #define HR_STATE_STATE_H

@@ -8,7 +8,8 @@
 #ifndef HR_TRANSFORM_TRANSFORM_H
 #define HR_TRANSFORM_TRANSFORM_H
 
-#include "format/format.h"
+#include "batch/vec.h"
+#include "config/option.h"
 #include "transform/filter.h"
 
 /* Where an output column's values come from. */
