@@ -57,37 +57,24 @@ static void warn(const struct sync *s, const char *text) {
 
 /* ---- names ---- */
 
-static size_t put_normalized(char *out, const char *name) {
-    size_t n = 0;
-    for (; *name != '\0'; name++) {
-        const unsigned char c = (unsigned char)*name;
-        if ((c & 0xc0) == 0x80) {
-            continue;
-        }
-        const bool keep = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        out[n++] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : keep ? (char)c : '_';
+char *hr_sync_folder(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                     struct hr_error *err) {
+    struct hr_buf out;
+    const char *prefix = conf->settings->dest.place.prefix;
+    hr_buf_init(&out, 4096);
+    int rc = hr_buf_append_str(&out, prefix ? prefix : "", err);
+    const size_t before = out.len;
+    if (rc == 0) {
+        rc = conf->dialect->stream_folder(stream, conf->settings, &out, err);
     }
-    out[n] = '\0';
-    return n;
-}
-
-char *hr_sync_folder(const struct hr_settings *settings, const struct hr_stream *stream) {
-    const char *prefix = settings->dest.place.prefix ? settings->dest.place.prefix : "";
-    const char *table = stream->dest_table ? stream->dest_table : stream->name;
-    const char *database = stream->dest_database ? stream->dest_database : "";
-    char *out = hr_malloc(strlen(prefix) + strlen(database) + strlen(table) + 3);
-    if (out == NULL) {
+    if (rc == 0 && out.len > before) {
+        rc = hr_buf_append_byte(&out, '/', err);
+    }
+    if (rc != 0) {
+        hr_buf_release(&out);
         return NULL;
     }
-    size_t n = strlen(prefix);
-    memcpy(out, prefix, n + 1);
-    if (database[0] != '\0') {
-        n += put_normalized(out + n, database);
-        out[n++] = '/';
-    }
-    n += put_normalized(out + n, table);
-    memcpy(out + n, "/", 2);
-    return out;
+    return hr_buf_detach(&out);
 }
 
 static size_t put_cursor(int64_t us, char *out) {
@@ -347,9 +334,9 @@ static int next_task(void *user, struct hr_task **out, struct hr_error *err) {
 static int open_table(struct sync *s, const struct hr_stream *stream, struct table *t,
                       struct hr_error *err) {
     const struct hr_settings *settings = s->conf->settings;
-    char *folder = hr_sync_folder(settings, stream);
+    char *folder = hr_sync_folder(s->conf, stream, err);
     if (folder == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not allocate a folder name");
+        return HR_E_NOMEM;
     }
     const struct hr_commit_conf commit = {.store = s->dst,
                                           .budget = s->budget,
@@ -601,9 +588,8 @@ int hr_sync_clear(const struct hr_sync_conf *conf, int64_t *out_removed, struct 
         if (!stream->selected) {
             continue;
         }
-        char *folder = hr_sync_folder(conf->settings, stream);
-        rc = folder ? clear_folder(&s, folder, out_removed, err)
-                    : hr_fail(err, HR_E_NOMEM, "could not allocate a folder name");
+        char *folder = hr_sync_folder(conf, stream, err);
+        rc = folder ? clear_folder(&s, folder, out_removed, err) : HR_E_NOMEM;
         hr_free(folder);
         const struct hr_stream_state none = {0};
         if (rc == 0) {

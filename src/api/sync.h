@@ -27,7 +27,8 @@ int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_e
 /* Remove what a stream has at the destination and forget its state (Olake's clear-destination). */
 int hr_sync_clear(const struct hr_sync_conf *conf, int64_t *out_removed, struct hr_error *err);
 
-/* Folder of a stream at the destination, "prefix/database/table/"; hr_free. */
-char *hr_sync_folder(const struct hr_settings *settings, const struct hr_stream *stream);
+/* Folder of a stream at the destination, "prefix/database/table/"; hr_free. NULL: see err. */
+char *hr_sync_folder(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                     struct hr_error *err);
 
 #endif

@@ -59,6 +59,8 @@ int hr_cli_fail(const struct hr_cli *cli, const struct hr_error *err);
 /* Settings with --set, --workers, --memory, --insecure-tls, --filter, --columns applied, not
  * finished yet. */
 int hr_cli_settings(const struct hr_cli *cli, struct hr_settings *out, struct hr_error *err);
+/* The flags alone, onto settings that exist. */
+int hr_cli_apply(const struct hr_cli *cli, struct hr_settings *settings, struct hr_error *err);
 /* The same, for one URL of a command line: place, pattern, format by content, no limits. */
 int hr_cli_url_settings(const struct hr_cli *cli, const char *url, struct hr_settings *out,
                         struct hr_error *err);

@@ -44,11 +44,8 @@ static int apply_memory(struct hr_settings *settings, const char *text, struct h
     return hr_settings_set_text(settings, "memory_limit_mb", mb, err);
 }
 
-int hr_cli_settings(const struct hr_cli *cli, struct hr_settings *out, struct hr_error *err) {
-    int rc = hr_settings_init(out, err);
-    if (rc != 0) {
-        return rc;
-    }
+int hr_cli_apply(const struct hr_cli *cli, struct hr_settings *out, struct hr_error *err) {
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < cli->n_sets; i++) {
         rc = apply_set(out, cli->sets[i], err);
     }
@@ -67,6 +64,15 @@ int hr_cli_settings(const struct hr_cli *cli, struct hr_settings *out, struct hr
     if (rc == 0 && cli->columns != NULL) {
         rc = hr_settings_set_text(out, "columns", cli->columns, err);
     }
+    return rc;
+}
+
+int hr_cli_settings(const struct hr_cli *cli, struct hr_settings *out, struct hr_error *err) {
+    int rc = hr_settings_init(out, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = hr_cli_apply(cli, out, err);
     if (rc != 0) {
         hr_settings_release(out);
     }
