@@ -252,10 +252,10 @@ int hr_verb_clear(struct hr_cli *cli) {
 int hr_verb_docs(struct hr_cli *cli) {
     struct hr_error err;
     struct hr_buf text;
-    size_t n;
+    struct hr_option_group groups[HR_SETTINGS_GROUPS_MAX];
+    const size_t n = hr_settings_groups(groups);
     hr_error_clear(&err);
     hr_buf_init(&text, 0);
-    const struct hr_option_group *groups = hr_settings_groups(&n);
     const char *what = cli->args[0];
     int rc = strcmp(what, "options") == 0 ? hr_render_markdown(groups, n, &text, &err)
              : strcmp(what, "man") == 0   ? hr_render_man(groups, n, &text, &err)
