@@ -1,4 +1,4 @@
-/* format/json/json_rows.h - the predicting engine, compiled once per instruction set.
+/* format/json/json_rows.h - [template] the predicting engine, compiled once per instruction set.
  *
  * Included by json_rows_avx2.c and json_rows_scalar.c, which define JK(name), JT (the target of
  * every function) and the primitives: same_bytes, take_string, take_i64, take_f64, take_date,
