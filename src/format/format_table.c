@@ -12,6 +12,9 @@
 static const struct hr_format *const FORMATS[] = {
     &hr_format_csv,
     &hr_format_tsv,
+    &hr_format_json,
+    &hr_format_jsonl,
+    &hr_format_text,
     &hr_format_parquet,
 };
 
@@ -82,7 +85,13 @@ const struct hr_format *const *hr_format_all(size_t *out_count) {
 
 int hr_format_opts_init(struct hr_format_opts *opts, struct hr_error *err) {
     *opts = (struct hr_format_opts){0};
-    const int rc = hr_options_defaults(hr_csv_options, hr_csv_options_count, &opts->csv, err);
+    int rc = hr_options_defaults(hr_csv_options, hr_csv_options_count, &opts->csv, err);
+    if (rc == 0) {
+        rc = hr_options_defaults(hr_json_options, hr_json_options_count, &opts->json, err);
+    }
+    if (rc == 0) {
+        rc = hr_options_defaults(hr_parquet_options, hr_parquet_options_count, &opts->parquet, err);
+    }
     if (rc != 0) {
         hr_format_opts_release(opts);
     }
@@ -91,6 +100,8 @@ int hr_format_opts_init(struct hr_format_opts *opts, struct hr_error *err) {
 
 void hr_format_opts_release(struct hr_format_opts *opts) {
     hr_options_release(hr_csv_options, hr_csv_options_count, &opts->csv);
+    hr_options_release(hr_json_options, hr_json_options_count, &opts->json);
+    hr_options_release(hr_parquet_options, hr_parquet_options_count, &opts->parquet);
     *opts = (struct hr_format_opts){0};
 }
 

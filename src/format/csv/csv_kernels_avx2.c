@@ -129,7 +129,7 @@ HR_TARGET_AVX2 static struct csv_left f64_avx2(const struct csv_run *run, double
 }
 
 HR_TARGET_AVX2 static struct csv_left dec_avx2(const struct csv_run *run, int scale, int64_t *out) {
-    static const int64_t up[8] = {1, 10, 100, 1000, 0, 0, 0, 0};
+    static const uint64_t up[8] = {1, 10, 100, 1000, 0, 0, 0, 0};
     struct csv_left left = {0};
     for (unsigned i = 0; i < run->count; i++) {
         const struct cell c = cell_at(run, i);
@@ -137,7 +137,7 @@ HR_TARGET_AVX2 static struct csv_left dec_avx2(const struct csv_run *run, int sc
         const int missing = scale - (d.place < 16 ? 15 - (int)d.place : 0);
         /* 15 digits and three more fit an int64. */
         const bool odd = d.odd | ((unsigned)missing > 3);
-        const int64_t v = d.mantissa * up[missing & 7];
+        const int64_t v = (int64_t)((uint64_t)d.mantissa * up[missing & 7]);
         out[i] = (v ^ -(int64_t)d.minus) + (int64_t)d.minus;
         left.empty |= (uint64_t)(c.len == 0) << i;
         left.slow |= (uint64_t)odd << i;
@@ -209,10 +209,10 @@ static inline uint32_t micros_of(const uint8_t *p, size_t n, bool *odd) {
     return v * up[n];
 }
 
-/* YYYY-MM-DD[T ]hh:mm:ss[.f{1,6}], and Z when `utc`. */
+/* YYYY-MM-DD[T ]hh:mm:ss[.f{1,6}], and Z when `utc`; s, ms or us. */
 HR_TARGET_AVX2 static inline int64_t ts_of(struct cell c, bool utc, int64_t per_second, bool *odd) {
     const size_t len = c.len - utc;
-    if (c.len < 19u + utc || len > 26 || (utc && c.end[-1] != 'Z')) {
+    if (c.len < 19u + utc || len > 26 || (utc && c.end[-1] != 'Z') || per_second > 1000000) {
         *odd = true;
         return 0;
     }
@@ -231,11 +231,11 @@ HR_TARGET_AVX2 static inline int64_t ts_of(struct cell c, bool utc, int64_t per_
     }
     *odd = bad;
     if (per_second == 1000000) {
-        return seconds * 1000000 + micros;
+        return (int64_t)((uint64_t)seconds * 1000000 + (uint64_t)micros);
     }
-    const int64_t per_unit = per_second > 1000000 ? 1 : 1000000 / per_second;
-    *odd |= micros % per_unit != 0 || per_second > 1000000;
-    return seconds * per_second + micros / per_unit;
+    const int64_t per_unit = 1000000 / per_second;
+    *odd |= micros % per_unit != 0;
+    return (int64_t)((uint64_t)seconds * (uint64_t)per_second) + micros / per_unit;
 }
 
 HR_TARGET_AVX2 static struct csv_left ts_avx2(const struct csv_run *run, bool utc,
