@@ -15,9 +15,7 @@
 #include <jansson.h>
 
 #include "base/arena.h"
-#include "batch/predicate.h"
-#include "batch/vec.h"
-#include "config/option.h"
+#include "format/format.h"
 
 struct hr_filter;
 

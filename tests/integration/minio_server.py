@@ -35,23 +35,14 @@ def free_port() -> int:
 
 
 class Minio:
-    """The server over the folder `data`, with random keys unless given; a context manager.
-
-    `settings` are variables of MinIO's own environment.
-    """
+    """The server over the folder `data`; a context manager."""
 
     region = "us-east-1"
 
-    def __init__(
-        self,
-        data: Path,
-        keys: tuple[str, str] | None = None,
-        settings: dict[str, str] | None = None,
-    ) -> None:
-        random = ("ak" + secrets.token_hex(8), secrets.token_hex(20))
+    def __init__(self, data: Path) -> None:
         self.data = data
-        self.access_key, self.secret_key = keys or random
-        self.settings = settings or {}
+        self.access_key = "ak" + secrets.token_hex(8)
+        self.secret_key = secrets.token_hex(20)
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -133,7 +124,6 @@ class Minio:
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
             "MINIO_CI_CD": "1",
-            **self.settings,
         }
         with (self.data.parent / "minio.log").open("wb") as log:
             self._process = subprocess.Popen(
