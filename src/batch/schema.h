@@ -9,12 +9,19 @@
 
 /* Arrow's logical types, those this project moves. Physical layout is Arrow's (see vec.h). */
 enum hr_type_id {
-    HR_T_NULL,   /* no values seen yet */
-    HR_T_BOOL,   /* bit-packed, least significant bit first */
-    HR_T_I8, HR_T_I16, HR_T_I32, HR_T_I64,
-    HR_T_U8, HR_T_U16, HR_T_U32, HR_T_U64,
-    HR_T_F16,    /* IEEE binary16 bits in uint16 */
-    HR_T_F32, HR_T_F64,
+    HR_T_NULL, /* no values seen yet */
+    HR_T_BOOL, /* bit-packed, least significant bit first */
+    HR_T_I8,
+    HR_T_I16,
+    HR_T_I32,
+    HR_T_I64,
+    HR_T_U8,
+    HR_T_U16,
+    HR_T_U32,
+    HR_T_U64,
+    HR_T_F16, /* IEEE binary16 bits in uint16 */
+    HR_T_F32,
+    HR_T_F64,
     HR_T_DEC128, /* precision 1..38, scale >= 0, 16 bytes little-endian two's complement */
     HR_T_DEC256, /* precision 1..76, 32 bytes */
     HR_T_UTF8,   /* int32 offsets + bytes, valid UTF-8 */
@@ -42,14 +49,14 @@ struct hr_type {
     uint8_t ext;       /* enum hr_ext */
     int16_t precision; /* decimals */
     int16_t scale;
-    int32_t width;     /* FIXED */
+    int32_t width; /* FIXED */
 };
 
 struct hr_field {
     char *name; /* never NULL, may be "" */
     struct hr_type type;
     bool nullable;
-    int field_id;  /* Parquet field id, -1 none */
+    int field_id; /* Parquet field id, -1 none */
     int n_children;
     struct hr_field *children;
 };
@@ -61,7 +68,8 @@ struct hr_schema {
     struct hr_field *fields;
 };
 
-struct hr_schema *hr_schema_new(int n_fields); /* fields zeroed: names NULL, fill them; NULL: no memory */
+struct hr_schema *
+hr_schema_new(int n_fields); /* fields zeroed: names NULL, fill them; NULL: no memory */
 struct hr_schema *hr_schema_ref(struct hr_schema *schema);
 void hr_schema_unref(struct hr_schema *schema); /* NULL allowed */
 /* Index of the column with this exact name, -1 none. */
@@ -73,7 +81,8 @@ int hr_field_init(struct hr_field *field, const char *name, size_t len, struct h
                   int n_children); /* 0 or HR_E_NOMEM; nullable, field_id -1 */
 void hr_field_release(struct hr_field *field);
 int hr_field_copy(struct hr_field *dst, const struct hr_field *src);
-bool hr_field_equal(const struct hr_field *a, const struct hr_field *b); /* name, type, nullable, children */
+bool hr_field_equal(const struct hr_field *a,
+                    const struct hr_field *b); /* name, type, nullable, children */
 
 static inline struct hr_type hr_type(enum hr_type_id id) {
     return (struct hr_type){.id = (uint8_t)id};
@@ -90,7 +99,8 @@ static inline bool hr_type_bytes(struct hr_type t) {
 
 /* "int64", "decimal(12,2)", "timestamp[us, utc]", "list<int32>", "struct<a: int64, b: utf8>" … */
 int hr_field_type_text(const struct hr_field *field, struct hr_buf *out, struct hr_error *err);
-/* The reverse (also: string, double, bool, bigint, long, float …), as `schema:` options spell it. */
+/* The reverse (also: string, double, bool, bigint, long, float …), as `schema:` options spell it.
+ */
 int hr_field_parse_type(struct hr_field *field, const char *text, struct hr_error *err);
 
 /* The lattice. out becomes the narrowest type that holds both: null < anything; bool alone;
@@ -103,5 +113,13 @@ struct hr_type hr_type_meet(struct hr_type a, struct hr_type b);
 int hr_schema_meet(const struct hr_schema *a, const struct hr_schema *b, struct hr_schema **out);
 /* True when every value of `from` is a value of `to` without loss (int32 -> int64 …). */
 bool hr_field_fits(const struct hr_field *from, const struct hr_field *to);
+
+/* What to do with a value that does not fit the wanted schema (schema_evolution). */
+enum hr_misfit {
+    HR_MISFIT_WIDEN,  /* stop with HR_WIDEN and say what is needed */
+    HR_MISFIT_STRICT, /* fail, naming the place */
+    HR_MISFIT_IGNORE, /* null, counted */
+    HR_MISFIT_RESCUE  /* null, and the value goes to the _rescued_data column of `want` as JSON */
+};
 
 #endif

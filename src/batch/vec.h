@@ -20,13 +20,13 @@ struct hr_vec {
     const struct hr_field *field; /* borrowed from the schema */
     int64_t len;                  /* values appended */
     int64_t nulls;
-    uint8_t *validity;    /* 1 = valid; NULL: all valid */
-    size_t validity_cap;  /* bytes */
-    uint8_t *data;        /* values, bits (BOOL) or the bytes of UTF8/BINARY */
-    size_t data_len;      /* UTF8/BINARY: bytes used; otherwise unused */
-    size_t data_cap;      /* bytes */
-    int32_t *offsets;     /* UTF8, BINARY, LIST, MAP: len + 1 entries, offsets[0] == 0 */
-    size_t offsets_cap;   /* entries */
+    uint8_t *validity;   /* 1 = valid; NULL: all valid */
+    size_t validity_cap; /* bytes */
+    uint8_t *data;       /* values, bits (BOOL) or the bytes of UTF8/BINARY */
+    size_t data_len;     /* UTF8/BINARY: bytes used; otherwise unused */
+    size_t data_cap;     /* bytes */
+    int32_t *offsets;    /* UTF8, BINARY, LIST, MAP: len + 1 entries, offsets[0] == 0 */
+    size_t offsets_cap;  /* entries */
     int n_children;
     struct hr_vec *children; /* LIST, MAP: 1; STRUCT: one per field */
 };
@@ -36,9 +36,10 @@ struct hr_batch {
     int64_t len;              /* rows */
     struct hr_vec *vecs;      /* schema->n_fields */
     /* Where each row stood, when the reader was asked for it; NULL otherwise. */
-    int64_t *row_offsets; /* byte offset of the record in the inflated text, or row number in file */
-    int64_t *row_lines;   /* 1-based line (text) or row number */
-    size_t row_cap;       /* entries of both */
+    int64_t
+        *row_offsets;   /* byte offset of the record in the inflated text, or row number in file */
+    int64_t *row_lines; /* 1-based line (text) or row number */
+    size_t row_cap;     /* entries of both */
 };
 
 int hr_vec_init(struct hr_vec *vec, const struct hr_field *field, struct hr_error *err);
@@ -65,9 +66,11 @@ int hr_vec_need_validity(struct hr_vec *vec, size_t extra, struct hr_error *err)
  * children of a struct get nulls too). */
 int hr_vec_append_null(struct hr_vec *vec, struct hr_error *err);
 int hr_vec_append_nulls(struct hr_vec *vec, size_t count, struct hr_error *err);
-int hr_vec_append_i64(struct hr_vec *vec, int64_t v, struct hr_error *err);  /* BOOL, ints, dates, times: narrowed unchecked */
-int hr_vec_append_f64(struct hr_vec *vec, double v, struct hr_error *err);   /* F32, F64 */
-int hr_vec_append_bytes(struct hr_vec *vec, const void *ptr, size_t len, struct hr_error *err); /* UTF8, BINARY, FIXED, DEC* */
+int hr_vec_append_i64(struct hr_vec *vec, int64_t v,
+                      struct hr_error *err); /* BOOL, ints, dates, times: narrowed unchecked */
+int hr_vec_append_f64(struct hr_vec *vec, double v, struct hr_error *err); /* F32, F64 */
+int hr_vec_append_bytes(struct hr_vec *vec, const void *ptr, size_t len,
+                        struct hr_error *err); /* UTF8, BINARY, FIXED, DEC* */
 /* Close one list/map value whose items were appended to children[0]. */
 int hr_vec_append_list_end(struct hr_vec *vec, struct hr_error *err);
 /* Close one struct value whose fields were appended to every child. */
@@ -88,7 +91,8 @@ static inline void hr_bit_clear(uint8_t *bits, int64_t i) {
 /* Integer at i of any integer, date, time or timestamp column, sign- or zero-extended. */
 int64_t hr_vec_i64(const struct hr_vec *vec, int64_t i);
 static inline struct hr_slice hr_vec_slice(const struct hr_vec *vec, int64_t i) {
-    return hr_slice_of(vec->data + vec->offsets[i], (size_t)(vec->offsets[i + 1] - vec->offsets[i]));
+    return hr_slice_of(vec->data + vec->offsets[i],
+                       (size_t)(vec->offsets[i + 1] - vec->offsets[i]));
 }
 
 /* Append src[from, from+count) to dst; the types must be equal. */

@@ -1,7 +1,7 @@
 /* format/format.h - SEAM format: bytes to batches and batches to bytes.
  *
- * One folder per leaf (csv/ json/ text/ parquet/ avro/), one `const struct hr_format` each, one line
- * each in format_table.c. Level 3: may include base/, batch/, config/, codec/.
+ * One folder per leaf (csv/ json/ text/ parquet/ avro/), one `const struct hr_format` each, one
+ * line each in format_table.c. Level 3: may include base/, batch/, config/, codec/.
  *
  * Reading: open a reader on a source, call next until HR_END. Text formats convert into the schema
  * they are given (`want`); self-describing formats (Parquet, Avro) give their own schema, narrowed
@@ -15,6 +15,7 @@
 #define HR_FORMAT_FORMAT_H
 
 #include "base/io.h"
+#include "batch/predicate.h"
 #include "batch/vec.h"
 #include "codec/codec.h"
 #include "config/option.h"
@@ -22,32 +23,34 @@
 /* ---- options: each leaf has the rows for its struct (hr_csv_options[] …) ------------------- */
 
 struct hr_csv_opts {
-    char *delimiter;        /* one or more bytes; NULL: "," ("\t" for tsv); "\\t" is a tab */
-    bool header;            /* first record holds names */
-    char *encoding;         /* iconv name, "utf-8"; a BOM wins */
-    char *quote;            /* one byte or "" for none */
-    char *escape;           /* one byte or NULL */
-    bool double_quote;      /* "" inside quotes is one quote */
-    int64_t skip_rows;      /* physical lines before the header */
+    char *delimiter;   /* one or more bytes; NULL: "," ("\t" for tsv); "\\t" is a tab */
+    bool header;       /* first record holds names */
+    char *encoding;    /* iconv name, "utf-8"; a BOM wins */
+    char *quote;       /* one byte or "" for none */
+    char *escape;      /* one byte or NULL */
+    bool double_quote; /* "" inside quotes is one quote */
+    int64_t skip_rows; /* physical lines before the header */
     int64_t skip_rows_after_header;
-    struct hr_strlist null_values; /* default: the empty text; a quoted empty cell of a text column is "" */
+    struct hr_strlist
+        null_values; /* default: the empty text; a quoted empty cell of a text column is "" */
     struct hr_strlist true_values, false_values; /* default true/false any case */
-    struct hr_strlist columns;     /* names, instead of or over the header */
-    char *comment;          /* lines starting with this byte are skipped; NULL none */
-    bool trim;              /* cut blanks around unquoted cells */
+    struct hr_strlist columns;                   /* names, instead of or over the header */
+    char *comment; /* lines starting with this byte are skipped; NULL none */
+    bool trim;     /* cut blanks around unquoted cells */
     /* writing */
     bool always_quote;
 };
 
 struct hr_json_opts {
-    int lines;              /* 0 auto, 1 lines, 2 document (array, object, concatenated) */
-    bool flatten;           /* nested objects become dotted columns */
-    int64_t max_depth;      /* flatten depth (default 10) */
-    char *separator;        /* "." */
-    bool allow_nan;         /* NaN, Infinity, -Infinity accepted */
-    bool nested_text;       /* nested values as JSON text columns (what infer answers for objects and lists) */
+    int lines;         /* 0 auto, 1 lines, 2 document (array, object, concatenated) */
+    bool flatten;      /* nested objects become dotted columns */
+    int64_t max_depth; /* flatten depth (default 10) */
+    char *separator;   /* "." */
+    bool allow_nan;    /* NaN, Infinity, -Infinity accepted */
+    bool nested_text;  /* nested values as JSON text columns (what infer answers for objects and
+                          lists) */
     /* writing */
-    bool array;             /* one JSON array per file instead of lines */
+    bool array; /* one JSON array per file instead of lines */
 };
 
 struct hr_parquet_opts { /* reading */
@@ -56,28 +59,21 @@ struct hr_parquet_opts { /* reading */
 };
 
 struct hr_write_opts {
-    const struct hr_codec *codec; /* page codec for Parquet and Avro, whole-stream codec for text; NULL none */
-    int codec_level;              /* 0: the codec's default */
-    int64_t row_group_rows;       /* 122880 */
-    uint64_t row_group_bytes;     /* 64 MiB, before encoding; also the text block size (8 MiB) */
-    uint64_t page_bytes;          /* 1 MiB */
+    const struct hr_codec
+        *codec;      /* page codec for Parquet and Avro, whole-stream codec for text; NULL none */
+    int codec_level; /* 0: the codec's default */
+    int64_t row_group_rows;   /* 122880 */
+    uint64_t row_group_bytes; /* 64 MiB, before encoding; also the text block size (8 MiB) */
+    uint64_t page_bytes;      /* 1 MiB */
     bool dictionary, statistics, page_index, page_crc;
-    bool classic;                 /* encodings: classic (dictionary + plain only) */
-    int parquet_version;          /* 1 or 2: data page version */
+    bool classic;        /* encodings: classic (dictionary + plain only) */
+    int parquet_version; /* 1 or 2: data page version */
     struct hr_strlist bloom_columns;
-    struct hr_csv_opts *csv;      /* borrowed; NULL: defaults */
+    struct hr_csv_opts *csv; /* borrowed; NULL: defaults */
     struct hr_json_opts *json;
 };
 
 /* ---- reading ------------------------------------------------------------------------------- */
-
-/* What to do with a value that does not fit the wanted schema (schema_evolution). */
-enum hr_misfit {
-    HR_MISFIT_WIDEN,  /* stop with HR_WIDEN and say what is needed */
-    HR_MISFIT_STRICT, /* fail, naming the place */
-    HR_MISFIT_IGNORE, /* null, counted */
-    HR_MISFIT_RESCUE  /* null, and the value goes to the _rescued_data column of `want` as JSON */
-};
 
 /* A record that cannot be read at all (bad JSON, ragged row). */
 struct hr_reject {
@@ -86,34 +82,22 @@ struct hr_reject {
     struct hr_slice raw; /* at most 64 KiB of the record */
 };
 
-/* A bound predicate on one column, for pruning only (rows are filtered exactly later). */
-enum hr_cmp { HR_CMP_EQ, HR_CMP_NE, HR_CMP_LT, HR_CMP_LE, HR_CMP_GT, HR_CMP_GE, HR_CMP_IN, HR_CMP_NULL, HR_CMP_NOT_NULL };
-struct hr_prune_term {
-    const char *column;
-    enum hr_cmp cmp;
-    const char *const *values; /* as text; IN may have several */
-    size_t count;
-};
-/* OR of ANDs. */
-struct hr_prune_and {
-    const struct hr_prune_term *terms;
-    size_t count;
-};
-struct hr_prune {
-    const struct hr_prune_and *groups;
-    size_t count;
-};
-
 struct hr_read_params {
-    struct hr_schema *want;  /* text: schema to convert into, required. Self-describing: columns wanted
-                                by name (types ignored), NULL all */
-    bool want_all;           /* text: a column of the file that `want` lacks is a misfit (WIDEN: HR_WIDEN);
-                                otherwise extra columns are skipped */
+    struct hr_schema *want; /* text: schema to convert into, required. Self-describing: columns
+                               wanted by name (types ignored), NULL all */
+    bool want_all; /* text: a column of the file that `want` lacks is a misfit (WIDEN: HR_WIDEN);
+                      otherwise extra columns are skipped */
     enum hr_misfit misfit;
-    int64_t batch_rows;      /* at most this many rows a batch (0: 8192); also cut at about 8 MiB */
-    bool want_rows;          /* fill batch->row_offsets and row_lines */
-    size_t cell_max;         /* 0: 128 MiB */
-    int json_depth_max;      /* 0: 256 */
+    int64_t batch_rows; /* at most this many rows a batch (0: 8192); also cut at about 8 MiB */
+    bool want_rows;     /* fill batch->row_offsets and row_lines */
+    size_t cell_max;    /* 0: 128 MiB */
+    int json_depth_max; /* 0: 256 */
+
+    /* Text: `want` was declared by a person or a catalog, not inferred: 007 and +5 are numbers
+     * there instead of misfits (see format/infer.h). */
+    bool declared;
+    bool infer_text;    /* a column `want` lacks is utf8, whatever it holds (infer_types: false) */
+    bool infer_decimal; /* a number that does not fit widens to a decimal before a double */
 
     /* Splits. Text: the source's first byte is object byte `split_begin` - 1 (or 0 when split_begin
      * is 0); records that START in [split_begin, split_end) are read; split_end -1: to the end.
@@ -149,42 +133,42 @@ struct hr_reader_ops {
 };
 struct hr_reader {
     const struct hr_reader_ops *ops;
-    struct hr_schema *schema;   /* of the batches */
-    struct hr_schema *needs;    /* after HR_WIDEN, owned by the reader */
-    int64_t first_record;       /* text splits: byte where the first record started, -1 none */
-    int64_t end_record;         /* text splits, after HR_END: byte where the next record starts */
+    struct hr_schema *schema; /* of the batches */
+    struct hr_schema *needs;  /* after HR_WIDEN, owned by the reader */
+    int64_t first_record;     /* text splits: byte where the first record started, -1 none */
+    int64_t end_record;       /* text splits, after HR_END: byte where the next record starts */
     int64_t rows, nulled, rejected; /* counted so far */
 };
 
 /* What the planner must know of one large object to cut it into splits, from one small read (a
  * footer; the first 64 KiB of a text). */
 struct hr_layout {
-    bool splittable;         /* text: records can be found from any byte (encoding and framing allow
-                                it); false: the object is one split */
+    bool splittable; /* text: records can be found from any byte (encoding and framing allow
+                        it); false: the object is one split */
     bool has_header;
     struct hr_strlist header; /* text with a header: its names, for splits that do not begin at 0 */
-    int64_t n_groups;        /* Parquet: row groups in the file */
-    int64_t *group_bytes;    /* Parquet: stored bytes of each, all columns; hr_malloc */
-    int64_t *group_rows;     /* Parquet: rows of each; hr_malloc */
+    int64_t n_groups;         /* Parquet: row groups in the file */
+    int64_t *group_bytes;     /* Parquet: stored bytes of each, all columns; hr_malloc */
+    int64_t *group_rows;      /* Parquet: rows of each; hr_malloc */
 };
 void hr_layout_release(struct hr_layout *layout);
 
 /* Sampling. */
 struct hr_infer_params {
-    int64_t rows;         /* at most so many records (1000) */
-    bool types;           /* false: every text value is utf8 */
-    bool decimal;         /* decimals instead of doubles */
-    size_t bytes_max;     /* look at no more than this (0: 4 MiB) */
+    int64_t rows;     /* at most so many records (1000) */
+    bool types;       /* false: every text value is utf8 */
+    bool decimal;     /* decimals instead of doubles */
+    size_t bytes_max; /* look at no more than this (0: 4 MiB) */
 };
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
 /* A finished run of rows: bytes that can stand anywhere in a file of this format. */
 struct hr_block {
-    uint8_t *data;  /* hr_big_alloc */
+    uint8_t *data; /* hr_big_alloc */
     size_t len;
     int64_t rows;
-    void *meta;     /* the format's own (column chunk metadata …) */
+    void *meta; /* the format's own (column chunk metadata …) */
     void (*free_meta)(void *meta);
 };
 void hr_block_release(struct hr_block *block);
@@ -221,19 +205,19 @@ struct hr_file_writer {
 /* ---- the seam ------------------------------------------------------------------------------ */
 
 enum hr_format_flags {
-    HR_FMT_RANDOM = 1,    /* wants read_at (Parquet) */
-    HR_FMT_SPLIT = 2,     /* uncompressed objects can be split by byte range or group */
-    HR_FMT_SCHEMA = 4,    /* schema inside the file */
-    HR_FMT_PROJECT = 8,   /* unwanted columns cost (almost) nothing */
-    HR_FMT_STATS = 16,    /* prune works */
+    HR_FMT_RANDOM = 1,       /* wants read_at (Parquet) */
+    HR_FMT_SPLIT = 2,        /* uncompressed objects can be split by byte range or group */
+    HR_FMT_SCHEMA = 4,       /* schema inside the file */
+    HR_FMT_PROJECT = 8,      /* unwanted columns cost (almost) nothing */
+    HR_FMT_STATS = 16,       /* prune works */
     HR_FMT_CODEC_INSIDE = 32 /* compresses by itself (Parquet, Avro): no whole-stream codec */
 };
 
 struct hr_format {
-    const char *name;             /* "csv" */
-    const char *const *suffixes;  /* {".csv", NULL} */
+    const char *name;            /* "csv" */
+    const char *const *suffixes; /* {".csv", NULL} */
     unsigned flags;
-    const char *missing;          /* known but not built: the sentence why; NULL: usable */
+    const char *missing;             /* known but not built: the sentence why; NULL: usable */
     const struct hr_option *options; /* the leaf's rows */
     size_t n_options;
 
@@ -241,7 +225,8 @@ struct hr_format {
     int (*probe)(const uint8_t *head, size_t len);
     /* Schema of one object from a sample, never reading more than needed. opts borrowed. */
     int (*infer)(struct hr_source *src, const struct hr_format_opts *opts,
-                 const struct hr_infer_params *params, struct hr_schema **out, struct hr_error *err);
+                 const struct hr_infer_params *params, struct hr_schema **out,
+                 struct hr_error *err);
     /* The source is borrowed until close. params and opts are borrowed until close. */
     int (*open)(struct hr_source *src, const struct hr_format_opts *opts,
                 const struct hr_read_params *params, struct hr_reader **out, struct hr_error *err);
@@ -262,6 +247,10 @@ const struct hr_format *hr_format_by_name(const char *name, size_t len); /* json
 const struct hr_format *hr_format_by_key(const char *key, size_t len);
 const struct hr_format *hr_format_by_probe(const uint8_t *head, size_t len);
 const struct hr_format *const *hr_format_all(size_t *out_count);
+
+/* JSON only: how the records of an object stand, by its first 64 KiB: 1 one a line, 2 a document
+ * (as hr_json_opts.lines). For the planner: only lines can be split. */
+int hr_json_framing(const uint8_t *head, size_t len);
 
 /* Fill with the rows' defaults / free. */
 int hr_format_opts_init(struct hr_format_opts *opts, struct hr_error *err);

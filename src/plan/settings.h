@@ -130,6 +130,7 @@ struct hr_sync_opts {
     bool allow_empty;
     bool olake_types;
     char *database_prefix;
+    int olake_ids;  /* 0 hash of object and position, 1 Olake's MD5 of the values */
     int64_t run_us; /* -1: the clock */
 };
 

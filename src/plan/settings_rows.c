@@ -251,6 +251,10 @@ const struct hr_option hr_rows_sync[] = {
      SINCE, .text = "Let an overwrite from an empty selection remove what was there."},
     {FIELD(hr_sync_opts, database_prefix), .type = HR_OPT_STRING, .def = "s3", SINCE,
      .text = "First part of the destination database in new catalogs: PREFIX_BUCKET:s3."},
+    {FIELD(hr_sync_opts, olake_ids), .type = HR_OPT_ENUM, .def = "hash", .values = "hash|md5",
+     SINCE,
+     .text = "How `_olake_id` is made: `hash` of object, version and position (stable, fast), or "
+             "`md5` of the values as Olake makes it."},
     {FIELD(hr_sync_opts, olake_types), .type = HR_OPT_BOOL, .def = "false", SINCE,
      .text = "Catalog types as Olake's own program infers them: every number a double, dates as "
              "timestamps."},

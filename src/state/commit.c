@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "state/state.h"
 
 #define DEFAULT_PART ((size_t)8 << 20)
 #define PARTS_IN_FLIGHT 4
@@ -194,7 +195,6 @@ static void take_back(struct hr_commit *commit) {
 
 int hr_commit_publish(struct hr_commit *commit, const struct hr_publish *what,
                       struct hr_error *err) {
-    (void)what;
     size_t n = 0;
     int rc = 0;
     forget_published(commit);
@@ -228,7 +228,7 @@ int hr_commit_publish(struct hr_commit *commit, const struct hr_publish *what,
     commit->tail = &commit->outputs;
     commit->seq++;
     commit->index = 0;
-    return 0;
+    return commit->conf.state ? hr_state_save(commit->conf.state, what->next_state, err) : 0;
 }
 
 const struct hr_published *hr_commit_published(const struct hr_commit *commit, size_t *out_count) {

@@ -9,14 +9,12 @@
  * With a `struct hr_state` the ledger names every upload before it is created, the journal is
  * written before the first output is published and the state file after the last: what semantics
  * calls "exactly once into plain files". Without one (`copy`) outputs are staged and published, and
- * a crash leaves nothing visible but may leave an unfinished upload behind. Level 4.
+ * a crash leaves nothing visible but may leave an unfinished upload behind. Level 5.
  *
  * One thread at a time.
  */
 #ifndef HR_STATE_COMMIT_H
 #define HR_STATE_COMMIT_H
-
-#include <jansson.h>
 
 #include "io/io.h"
 
@@ -35,8 +33,12 @@ struct hr_commit_conf {
     struct hr_state *state;   /* NULL: a plain copy */
     const char *lineage;      /* at most 32 bytes [a-z0-9]; borrowed during begin */
     uint64_t seq;
-    size_t part_size;              /* 0: 8 MiB */
-    bool replace;                  /* outputs may overwrite what is there (one key, mode replace) */
+    size_t part_size;   /* 0: 8 MiB */
+    bool replace;       /* outputs may overwrite what is there (one key, mode replace) */
+    bool overwrite;     /* the publish removes what earlier commits of this folder's manifest wrote,
+                           minus what it writes itself */
+    const char *folder; /* folder of the outputs ("a/b/"): where the manifest belongs; borrowed
+                           during begin; NULL: no manifest */
     const struct hr_put_opts *put; /* encryption, tags …; NULL none; borrowed until the end */
 };
 
@@ -62,11 +64,9 @@ void hr_output_discard(struct hr_output *output);
 
 /* What a checkpoint makes permanent. */
 struct hr_publish {
-    json_t *next_state;            /* whole next state document (borrowed); NULL without state */
+    struct hr_slice next_state;    /* whole next state document; empty without state */
     const struct hr_input *inputs; /* read in this commit, for the journal archive */
     size_t n_inputs;
-    const struct hr_input *removals; /* overwrite: objects of the old manifest to remove */
-    size_t n_removals;
 };
 /* Make every finished output visible, then the state. HR_E_INDOUBT when it could not be settled.
  * The commit is empty afterwards and its SEQ one higher. */

@@ -15,7 +15,9 @@
 #include <jansson.h>
 
 #include "base/arena.h"
-#include "format/format.h"
+#include "batch/predicate.h"
+#include "batch/vec.h"
+#include "config/option.h"
 
 struct hr_filter;
 

@@ -11,6 +11,7 @@ int hr_generated_field(int kind, const char *name, struct hr_field *out) {
     struct hr_type type = hr_type(HR_T_UTF8);
     switch (kind) {
     case HR_OUT_TIME:
+    case HR_OUT_NULL_TIME:
     case HR_OUT_MTIME: type = (struct hr_type){.id = HR_T_TS, .unit = HR_U_US, .utc = 1}; break;
     case HR_OUT_SIZE:
     case HR_OUT_ROW:
@@ -342,6 +343,7 @@ int hr_generate(struct hr_transform *t, int out, int64_t rows, struct hr_error *
     switch (op->kind) {
     case HR_OUT_TEXT: return same_text(vec, op->column->text, strlen(op->column->text), rows, err);
     case HR_OUT_TIME: return same_i64(vec, op->column->time_us, rows, err);
+    case HR_OUT_NULL_TIME:
     case HR_OUT_NULL: return hr_vec_append_nulls(vec, (size_t)rows, err);
     case HR_OUT_KEY: return same_text(vec, t->facts.key, strlen(t->facts.key), rows, err);
     case HR_OUT_ETAG: return same_text(vec, t->facts.etag, strlen(t->facts.etag), rows, err);

@@ -8,7 +8,8 @@
 #ifndef HR_TRANSFORM_TRANSFORM_H
 #define HR_TRANSFORM_TRANSFORM_H
 
-#include "format/format.h"
+#include "batch/vec.h"
+#include "config/option.h"
 #include "transform/filter.h"
 
 /* Where an output column's values come from. */
@@ -17,6 +18,7 @@ enum hr_out_kind {
     HR_OUT_TEXT,       /* the same text in every row (`text`) */
     HR_OUT_TIME,       /* the same instant in every row (`time_us`), timestamp[us, utc] */
     HR_OUT_NULL,       /* null, type utf8 */
+    HR_OUT_NULL_TIME,  /* null, type timestamp[us, utc] */
     HR_OUT_KEY,        /* object key, utf8 */
     HR_OUT_MTIME_TEXT, /* object time, utf8 YYYY-MM-DDTHH:MM:SSZ (whole seconds, cut down) */
     HR_OUT_MTIME,      /* object time, timestamp[us, utc] */
@@ -41,9 +43,10 @@ struct hr_out_column {
 struct hr_transform_spec {
     struct hr_out_column *columns;
     size_t count;
-    bool all_data;    /* every data column of the read schema that is not named above, placed
-                         where the first HR_OUT_DATA column would stand: before the others */
-    bool nested_text; /* nested values become JSON text */
+    bool all_data;          /* every data column of the read schema that is not named above, placed
+                               where the first HR_OUT_DATA column would stand: before the others */
+    struct hr_strlist drop; /* columns of files that are never taken; owned */
+    bool nested_text;       /* nested values become JSON text */
     struct hr_filter *filter; /* borrowed, NULL none; over read-schema names */
     enum hr_misfit misfit;
     bool new_columns;     /* a file's column that the read schema lacks widens it (with

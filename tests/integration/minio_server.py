@@ -35,14 +35,23 @@ def free_port() -> int:
 
 
 class Minio:
-    """The server over the folder `data`; a context manager."""
+    """The server over the folder `data`, with random keys unless given; a context manager.
+
+    `settings` are variables of MinIO's own environment.
+    """
 
     region = "us-east-1"
 
-    def __init__(self, data: Path) -> None:
+    def __init__(
+        self,
+        data: Path,
+        keys: tuple[str, str] | None = None,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        random = ("ak" + secrets.token_hex(8), secrets.token_hex(20))
         self.data = data
-        self.access_key = "ak" + secrets.token_hex(8)
-        self.secret_key = secrets.token_hex(20)
+        self.access_key, self.secret_key = keys or random
+        self.settings = settings or {}
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -124,6 +133,7 @@ class Minio:
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
             "MINIO_CI_CD": "1",
+            **self.settings,
         }
         with (self.data.parent / "minio.log").open("wb") as log:
             self._process = subprocess.Popen(

@@ -15,6 +15,7 @@ void *hr_pq_list(struct hr_thrift_in *in, struct hr_arena *arena, size_t count, 
     }
     void *items = hr_arena_calloc(arena, count, size);
     if (items == NULL) {
+        in->no_memory = count * size <= arena->max - arena->used;
         hr_thrift_fail(in, "it asks for more memory than its size allows");
     }
     return items;

@@ -177,6 +177,7 @@ static int build_leaf(struct tree *t, uint32_t at, struct levels lv, struct hr_f
     leaf->max_def = lv.def;
     leaf->max_rep = lv.rep;
     leaf->slot_def = lv.slot_def;
+    leaf->nested = t->depth > 1 || lv.rep > 0;
     leaf->field = field;
     node->kind = HR_PQ_N_LEAF;
     node->leaf = t->out->n_leaves++;
@@ -234,6 +235,9 @@ static int build_map(struct tree *t, uint32_t at, struct levels lv, struct hr_fi
     int rc = init_node(t, elem(t, at), hr_type(HR_T_MAP), 1, field, node);
     if (rc == 0) {
         rc = build_node(t, at + 1, inside(lv, node), true, &field->children[0], &node->children[0]);
+    }
+    if (rc == 0) { /* some writers say "optional"; a null key is refused where it is met */
+        field->children[0].children[0].nullable = false;
     }
     node->n_leaves = t->out->n_leaves - node->leaf;
     return rc;

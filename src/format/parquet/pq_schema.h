@@ -46,6 +46,7 @@ struct hr_pq_leaf_info {
     uint32_t out_width;  /* bytes of an Arrow value; 0: variable or bits */
     uint8_t max_def, max_rep;
     uint8_t slot_def; /* see above; slot_rep is max_rep */
+    bool nested;      /* below a list, map or struct, or repeated itself */
     int scale;        /* decimal as double */
 };
 

@@ -33,6 +33,7 @@ struct hr_thrift_in {
     const uint8_t *begin, *ptr, *end;
     const char *bad; /* first failure as a sentence fragment, NULL: none; all calls then answer 0 */
     bool cut;        /* the failure was running out of bytes */
+    bool no_memory;  /* the failure was ours */
     int depth;       /* structs and lists open while skipping */
 };
 
@@ -47,7 +48,8 @@ void hr_thrift_in_init(struct hr_thrift_in *in, struct hr_slice bytes);
 bool hr_thrift_field(struct hr_thrift_in *in, struct hr_thrift_field *f);
 /* Skip the value of a field just announced (or a list element of that type). */
 void hr_thrift_skip(struct hr_thrift_in *in, int type);
-/* Values. Each fails when the field's type is not the one asked for; i32 also when out of range. */
+/* Values. One of another type than asked for is skipped and reads as 0 / NULL / false, as generated
+ * readers do; as a list element it fails, and so does an i32 out of range. */
 bool hr_thrift_bool(struct hr_thrift_in *in, const struct hr_thrift_field *f);
 int32_t hr_thrift_i32(struct hr_thrift_in *in, const struct hr_thrift_field *f); /* i8, i16, i32 */
 int64_t hr_thrift_i64(struct hr_thrift_in *in, const struct hr_thrift_field *f); /* any integer */

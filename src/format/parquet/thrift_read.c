@@ -179,15 +179,22 @@ void hr_thrift_skip(struct hr_thrift_in *in, int type) {
     in->depth--;
 }
 
-static bool wants(struct hr_thrift_in *in, bool right) {
+/* A value of a type other than the schema's: generated readers skip it, and some writers count on
+ * that; in a list nothing can be made of it. */
+static bool wants(struct hr_thrift_in *in, const struct hr_thrift_field *f, bool right) {
     if (in->bad == NULL && !right) {
-        hr_thrift_fail(in, "a field has an unexpected type");
+        if (f->id == 0) {
+            hr_thrift_fail(in, "a list has elements of an unexpected type");
+        } else {
+            hr_thrift_skip(in, f->type);
+        }
+        return false;
     }
     return in->bad == NULL;
 }
 
 bool hr_thrift_bool(struct hr_thrift_in *in, const struct hr_thrift_field *f) {
-    return wants(in, f->type == HR_THRIFT_TRUE || f->type == HR_THRIFT_FALSE) &&
+    return wants(in, f, f->type == HR_THRIFT_TRUE || f->type == HR_THRIFT_FALSE) &&
            f->type == HR_THRIFT_TRUE;
 }
 
@@ -195,7 +202,7 @@ int64_t hr_thrift_i64(struct hr_thrift_in *in, const struct hr_thrift_field *f) 
     if (f->type == HR_THRIFT_I8) {
         return (int8_t)read_byte(in);
     }
-    if (!wants(in, f->type >= HR_THRIFT_I16 && f->type <= HR_THRIFT_I64)) {
+    if (!wants(in, f, f->type >= HR_THRIFT_I16 && f->type <= HR_THRIFT_I64)) {
         return 0;
     }
     return read_zigzag(in);
@@ -212,7 +219,7 @@ int32_t hr_thrift_i32(struct hr_thrift_in *in, const struct hr_thrift_field *f) 
 
 struct hr_slice hr_thrift_bytes(struct hr_thrift_in *in, const struct hr_thrift_field *f) {
     struct hr_slice none = {NULL, 0};
-    if (!wants(in, f->type == HR_THRIFT_BINARY)) {
+    if (!wants(in, f, f->type == HR_THRIFT_BINARY)) {
         return none;
     }
     uint64_t len = read_varint(in);
@@ -222,13 +229,13 @@ struct hr_slice hr_thrift_bytes(struct hr_thrift_in *in, const struct hr_thrift_
 }
 
 bool hr_thrift_is_struct(struct hr_thrift_in *in, const struct hr_thrift_field *f) {
-    return wants(in, f->type == HR_THRIFT_STRUCT);
+    return wants(in, f, f->type == HR_THRIFT_STRUCT);
 }
 
 size_t hr_thrift_list(struct hr_thrift_in *in, const struct hr_thrift_field *f,
                       struct hr_thrift_field *element) {
     *element = (struct hr_thrift_field){0};
-    if (!wants(in, f->type == HR_THRIFT_LIST || f->type == HR_THRIFT_SET)) {
+    if (!wants(in, f, f->type == HR_THRIFT_LIST || f->type == HR_THRIFT_SET)) {
         return 0;
     }
     return list_header(in, &element->type);

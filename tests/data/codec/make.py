@@ -20,7 +20,10 @@ import lz4.frame
 import zstandard
 
 HERE = Path(__file__).parent
-LINES = [f"{i},{i * 7919 % 1000},ship by {'rail' if i % 3 else 'air'},1996-03-{i % 28 + 1:02d}\n" for i in range(60)]
+LINES = [
+    f"{i},{i * 7919 % 1000},ship by {'rail' if i % 3 else 'air'},1996-03-{i % 28 + 1:02d}\n"
+    for i in range(60)
+]
 TEXT = "".join(LINES).encode()
 A, B, C = TEXT[:500], TEXT[500:501], TEXT[501:]
 
@@ -72,23 +75,55 @@ def main():
     extra = struct.pack("<H", 6) + b"AB\2\0xy" + b"name.csv\0" + b"a comment\0"
     write("all-flags.gz", gzip_member(TEXT, 2 | 4 | 8 | 16, extra))
     write("stored.gz", gzip_member(TEXT, level=0))
-    members = gzip.compress(A, 9) + gzip.compress(b"") + gzip_member(B, 8, b"n\0") + gzip.compress(C, 1)
+    members = (
+        gzip.compress(A, 9) + gzip.compress(b"") + gzip_member(B, 8, b"n\0") + gzip.compress(C, 1)
+    )
     write("members.gz", members)
     write("zero-padded.gz", members + bytes(1000))
     write("bad-header-crc.gz", gzip_member(TEXT, 2)[:10] + b"\0\0" + gzip_member(TEXT, 2)[12:])
     write("bad-length.gz", gzip_member(TEXT)[:-1] + b"\1")
     write("bad-padded-junk.gz", members + bytes(10) + b"x")
     write("zlib.zz", zlib.compress(TEXT, 6))
-    write("streams.bz2", bz2.compress(A, 1) + bz2.compress(b"") + bz2.compress(B, 9) + bz2.compress(C, 5))
+    write(
+        "streams.bz2",
+        bz2.compress(A, 1) + bz2.compress(b"") + bz2.compress(B, 9) + bz2.compress(C, 5),
+    )
     skip = b"\x5a\x2a\x4d\x18" + struct.pack("<I", 5) + b"hello"
     single = zstandard.ZstdCompressor(level=19, write_checksum=True)
-    write("frames.zst", single.compress(A) + skip + zstd_stream(B, compression_level=1) + single.compress(b"") + zstd_stream(C, window_log=18, compression_level=3) + skip)
+    write(
+        "frames.zst",
+        single.compress(A)
+        + skip
+        + zstd_stream(B, compression_level=1)
+        + single.compress(b"")
+        + zstd_stream(C, window_log=18, compression_level=3)
+        + skip,
+    )
     write("skippable-first.zst", skip + single.compress(TEXT))
     write("window-128m.zst", zstd_stream(TEXT, window_log=27, compression_level=1))
     write("bad-window-256m.zst", zstd_stream(TEXT, window_log=28, compression_level=1))
-    write("x100-linked.lz4", lz4.frame.compress(TEXT * 100, block_linked=True, block_size=lz4.frame.BLOCKSIZE_MAX64KB, content_checksum=True, block_checksum=True))
-    write("frames.lz4", lz4.frame.compress(A, store_size=True) + skip + lz4.frame.compress(B, block_linked=False) + lz4.frame.compress(b"") + lz4.frame.compress(C, compression_level=9))
-    write("bad-legacy.lz4", b"\x02\x21\x4c\x18" + struct.pack("<I", len(lz4_block(TEXT))) + lz4_block(TEXT))
+    write(
+        "x100-linked.lz4",
+        lz4.frame.compress(
+            TEXT * 100,
+            block_linked=True,
+            block_size=lz4.frame.BLOCKSIZE_MAX64KB,
+            content_checksum=True,
+            block_checksum=True,
+        ),
+    )
+    write(
+        "frames.lz4",
+        lz4.frame.compress(A, store_size=True)
+        + skip
+        + lz4.frame.compress(B, block_linked=False)
+        + lz4.frame.compress(b"")
+        + lz4.frame.compress(C, compression_level=9),
+    )
+    write(
+        "bad-legacy.lz4",
+        b"\x02\x21\x4c\x18" + struct.pack("<I", len(lz4_block(TEXT))) + lz4_block(TEXT),
+    )
     write("by-hadoop.lz4", hadoop(lz4_block, [A, B, C]))
     write("chunks.lz4-hadoop", hadoop(lz4_block, [A, B, C]))
     write("block.lz4-raw", lz4_block(TEXT))

@@ -1,0 +1,141 @@
+/* api/run.c - common parts of runs (see run.h). */
+#include "api/run.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/time.h"
+
+int hr_run_open_store(const struct hr_settings *settings, const struct hr_place *place,
+                      bool read_only, struct hr_store **out, struct hr_error *err) {
+    struct hr_store_conf conf;
+    hr_settings_store_conf(settings, place, &conf);
+    conf.read_only = read_only;
+    return hr_store_open(&conf, out, err);
+}
+
+struct hr_budget *hr_run_budget(const struct hr_settings *settings) {
+    /* Half for parts in flight; the other half is what decoders and encoders hold. */
+    return hr_budget_new((size_t)settings->work.memory_limit_mb << 19);
+}
+
+void hr_run_lineage(const struct hr_settings *settings, char out[33]) {
+    static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    if (settings->sync.lineage != NULL && settings->sync.lineage[0] != '\0') {
+        snprintf(out, 33, "%s", settings->sync.lineage);
+        return;
+    }
+    uint8_t noise[10];
+    if (getrandom(noise, sizeof(noise), 0) != (ssize_t)sizeof(noise)) {
+        const int64_t now = hr_monotonic_nanos() ^ hr_now_micros();
+        memcpy(noise, &now, sizeof(now));
+    }
+    for (size_t i = 0; i < sizeof(noise); i++) {
+        out[i] = alphabet[noise[i] & 31];
+    }
+    out[sizeof(noise)] = '\0';
+}
+
+int64_t hr_run_time_us(const struct hr_settings *settings) {
+    return settings->sync.run_us >= 0 ? settings->sync.run_us : hr_now_micros();
+}
+
+int hr_run_filter(const struct hr_settings *settings, struct hr_filter **out,
+                  struct hr_error *err) {
+    struct hr_filter *rows = NULL;
+    struct hr_filter *parquet = NULL;
+    *out = NULL;
+    int rc = 0;
+    if (settings->sync.filter != NULL && settings->sync.filter[0] != '\0') {
+        rc = hr_filter_parse(settings->sync.filter, &rows, err);
+    }
+    if (rc == 0 && settings->parquet.parquet_filters != NULL) {
+        json_error_t at;
+        json_t *json = json_loads(settings->parquet.parquet_filters, JSON_DECODE_ANY, &at);
+        rc = json ? hr_filter_from_json(json, &parquet, err)
+                  : hr_fail(err, HR_E_CONFIG, "could not read parquet_filters: %s", at.text);
+        json_decref(json);
+    }
+    if (rc != 0) {
+        hr_filter_free(rows);
+        return rc;
+    }
+    return hr_filter_and(rows, parquet, out, err);
+}
+
+struct metadata_row {
+    const char *name;
+    int kind;
+};
+
+static const struct metadata_row METADATA[] = {{"_last_modified_time", HR_OUT_MTIME_TEXT},
+                                               {"_file", HR_OUT_KEY},
+                                               {"_line", HR_OUT_ROW},
+                                               {"_row", HR_OUT_ROW},
+                                               {"_offset", HR_OUT_OFFSET},
+                                               {"_modified", HR_OUT_MTIME},
+                                               {"_etag", HR_OUT_ETAG},
+                                               {"_size", HR_OUT_SIZE},
+                                               {"_row_id", HR_OUT_ROW_ID}};
+
+static int add_metadata(struct hr_transform_spec *spec, const char *name, struct hr_error *err) {
+    for (size_t i = 0; i < HR_COUNTOF(METADATA); i++) {
+        if (strcmp(METADATA[i].name, name) == 0) {
+            return hr_transform_spec_add(spec, name, METADATA[i].kind, NULL, NULL, 0, err);
+        }
+    }
+    hr_fail(err, HR_E_CONFIG, "could not add a metadata column '%s': there is no such column",
+            name);
+    hr_error_hint(err, "known are _last_modified_time, _file, _line, _row, _offset, _modified, "
+                       "_etag, _size, _row_id");
+    return HR_E_CONFIG;
+}
+
+int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spec *spec,
+                     struct hr_error *err) {
+    const struct hr_strlist *columns = &settings->schema.columns;
+    if (columns->count == 0) {
+        columns = &settings->parquet.parquet_columns;
+    }
+    spec->all_data = columns->count == 0;
+    spec->new_columns = spec->all_data && settings->schema.schema == NULL;
+    static const enum hr_misfit misfits[] = {[HR_EVOLVE_WIDEN] = HR_MISFIT_WIDEN,
+                                             [HR_EVOLVE_RESCUE] = HR_MISFIT_RESCUE,
+                                             [HR_EVOLVE_STRICT] = HR_MISFIT_STRICT,
+                                             [HR_EVOLVE_IGNORE] = HR_MISFIT_IGNORE};
+    spec->misfit = misfits[settings->schema.schema_evolution];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < columns->count; i++) {
+        rc = hr_transform_spec_add(spec, columns->items[i], HR_OUT_DATA, columns->items[i], NULL, 0,
+                                   err);
+    }
+    const struct hr_strlist *extra = &settings->schema.metadata_columns;
+    for (size_t i = 0; rc == 0 && i < extra->count; i++) {
+        rc = add_metadata(spec, extra->items[i], err);
+    }
+    return rc;
+}
+
+void hr_run_add_counters(struct hr_store *store, struct hr_store_counters *sum) {
+    if (store == NULL) {
+        return;
+    }
+    struct hr_store_counters c;
+    store->driver->counters(store, &c);
+    sum->list += c.list;
+    sum->get += c.get;
+    sum->head += c.head;
+    sum->put += c.put;
+    sum->part += c.part;
+    sum->create += c.create;
+    sum->complete += c.complete;
+    sum->abort += c.abort;
+    sum->remove += c.remove;
+    sum->other += c.other;
+    sum->retries += c.retries;
+    sum->throttled += c.throttled;
+    sum->bytes_in += c.bytes_in;
+    sum->bytes_out += c.bytes_out;
+    sum->connections += c.connections;
+}

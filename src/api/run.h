@@ -1,0 +1,43 @@
+/* api/run.h - what copy and sync have in common: places opened, output columns, budgets, figures.
+ * Level 8. */
+#ifndef HR_API_RUN_H
+#define HR_API_RUN_H
+
+#include "pipeline/pipeline.h"
+
+/* Figures of a finished (or failed) run, for summaries. */
+struct hr_summary {
+    struct hr_run_counts counts;
+    int64_t files, bytes_out, rows_written;
+    struct hr_store_counters src, dst;
+    struct hr_selection selection;
+    double usd;
+    double seconds;
+    int64_t streams;
+};
+
+/* Open the store of a place (settings finished). */
+int hr_run_open_store(const struct hr_settings *settings, const struct hr_place *place,
+                      bool read_only, struct hr_store **out, struct hr_error *err);
+
+/* Bytes of parts a run may hold, from memory_limit_mb. */
+struct hr_budget *hr_run_budget(const struct hr_settings *settings);
+
+/* A fresh lineage (10 letters and digits) or the one from the settings; room 33. */
+void hr_run_lineage(const struct hr_settings *settings, char out[33]);
+
+/* The run's one time: run_time, else the clock. Microseconds. */
+int64_t hr_run_time_us(const struct hr_settings *settings);
+
+/* Filter from `filter` and `parquet_filters`; NULL when there is none. */
+int hr_run_filter(const struct hr_settings *settings, struct hr_filter **out, struct hr_error *err);
+
+/* Output columns of a copy: `columns` or all, then metadata_columns. spec is zeroed by the caller.
+ */
+int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spec *spec,
+                     struct hr_error *err);
+
+/* Add the counters of a store to `sum` (store may be NULL). */
+void hr_run_add_counters(struct hr_store *store, struct hr_store_counters *sum);
+
+#endif

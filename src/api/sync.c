@@ -1,0 +1,608 @@
+/* api/sync.c - streams to tables, checkpoint by checkpoint (see sync.h).
+ *
+ * One plan lists the source once and hands out tasks stream by stream. Each stream has its band
+ * (what was read), its commit (lineage and SEQ) and its folder at the destination. At a checkpoint
+ * the inputs are noted in the band, the state document is written with it, and outputs and state
+ * become permanent together. A full refresh publishes and replaces only at its end.
+ */
+#include "api/sync.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/sync_spec.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "state/band.h"
+#include "state/state.h"
+
+/* What a run knows of one selected stream. */
+struct table {
+    struct hr_stream_state state; /* as read */
+    struct hr_band *band;         /* NULL: not selected */
+    char lineage[33];
+    uint64_t seq;
+    bool backfill, dress, visited;
+};
+
+struct sync {
+    const struct hr_sync_conf *conf;
+    struct hr_store *src, *dst;
+    struct hr_budget *budget;
+    struct hr_state *state;
+    struct hr_state_doc *doc;
+    struct table *tables; /* one per catalog stream */
+    struct hr_plan *plan;
+    struct hr_task *pending; /* first task of the next stream */
+    int64_t run_us;
+    struct hr_summary *out;
+    /* the stream that runs now */
+    long current;
+    struct hr_commit *commit;
+    struct hr_sink *sink;
+    struct hr_write_opts write;
+};
+
+static bool incremental(const struct hr_stream *stream) {
+    return stream->sync_mode == HR_SYNC_INCREMENTAL;
+}
+
+static void warn(const struct sync *s, const char *text) {
+    if (s->conf->warn != NULL) {
+        s->conf->warn(s->conf->user, text);
+    }
+}
+
+/* ---- names ---- */
+
+char *hr_sync_folder(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                     struct hr_error *err) {
+    struct hr_buf out;
+    const char *prefix = conf->settings->dest.place.prefix;
+    hr_buf_init(&out, 4096);
+    int rc = hr_buf_append_str(&out, prefix ? prefix : "", err);
+    const size_t before = out.len;
+    if (rc == 0) {
+        rc = conf->dialect->stream_folder(stream, conf->settings, &out, err);
+    }
+    if (rc == 0 && out.len > before) {
+        rc = hr_buf_append_byte(&out, '/', err);
+    }
+    if (rc != 0) {
+        hr_buf_release(&out);
+        return NULL;
+    }
+    return hr_buf_detach(&out);
+}
+
+static size_t put_cursor(int64_t us, char *out) {
+    const size_t n = hr_format_timestamp(us / 1000000, 0, 0, 'T', "Z", out);
+    out[n] = '\0';
+    return n;
+}
+
+/* ---- loading state ---- */
+
+static void adopt_olake(struct sync *s, const struct hr_stream *stream, struct table *t) {
+    int64_t seconds;
+    int32_t nanos;
+    bool zone;
+    int digits;
+    if (t->state.cursor == NULL || !hr_parse_timestamp(t->state.cursor, strlen(t->state.cursor),
+                                                       &seconds, &nanos, &zone, &digits)) {
+        return;
+    }
+    hr_band_adopt(t->band, seconds * 1000000 + 999999);
+    t->backfill = false;
+    char text[300];
+    snprintf(text, sizeof(text),
+             "stream '%s': state was written by another program; everything up to %s counts as "
+             "read, files that arrived within that second may have been missed by it",
+             stream->name, t->state.cursor);
+    warn(s, text);
+}
+
+static int mark_chunks(struct table *t, struct hr_error *err) {
+    size_t i;
+    json_t *chunk;
+    json_array_foreach(t->state.chunks, i, chunk) {
+        size_t k;
+        json_t *key;
+        json_array_foreach(json_object_get(chunk, "min"), k, key) {
+            const char *text = json_string_value(key);
+            if (text != NULL) {
+                const int rc = hr_band_mark_pending(t->band, text, json_string_length(key), err);
+                if (rc != 0) {
+                    return rc;
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+/* Our own part of the entry, when it is whole and nobody wrote the entry since. */
+static int load_band(struct sync *s, const struct hr_stream *stream, struct table *t,
+                     struct hr_error *err) {
+    const int64_t lookback = s->conf->settings->sync.lookback_seconds;
+    const json_t *own = t->state.headrace;
+    const char *hash = json_string_value(json_object_get(own, "hash"));
+    t->backfill = true;
+    if (own == NULL || hash == NULL || strcmp(hash, t->state.hash) != 0) {
+        int rc = hr_band_new(lookback, &t->band, err);
+        if (rc == 0 && t->state.present && incremental(stream)) {
+            adopt_olake(s, stream, t);
+            rc = mark_chunks(t, err);
+        }
+        return rc;
+    }
+    if (!incremental(stream)) {
+        return hr_band_new(lookback, &t->band, err); /* everything is read again */
+    }
+    const int rc = hr_band_from_json(own, lookback, hr_state_name(s->state), &t->band, err);
+    t->backfill = rc == 0 && hr_band_watermark(t->band) == INT64_MIN;
+    return rc;
+}
+
+static int load_lineage(struct sync *s, struct table *t, struct hr_error *err) {
+    const json_t *own = t->state.headrace;
+    const char *lineage = json_string_value(json_object_get(own, "lineage"));
+    const json_int_t seq = json_integer_value(json_object_get(own, "seq"));
+    if (lineage == NULL) {
+        hr_run_lineage(s->conf->settings, t->lineage);
+        t->seq = 1;
+        return 0;
+    }
+    if (strlen(lineage) > 32 || seq < 0) {
+        hr_fail(err, HR_E_STATE, "could not use the state in '%s': lineage or seq is damaged",
+                hr_state_name(s->state));
+        hr_error_hint(err, "restore the file from a copy, or `headrace state reset`");
+        return HR_E_STATE;
+    }
+    snprintf(t->lineage, sizeof(t->lineage), "%s", lineage);
+    t->seq = (uint64_t)seq + 1;
+    return 0;
+}
+
+static int load_tables(struct sync *s, struct hr_error *err) {
+    const struct hr_catalog *catalog = s->conf->catalog;
+    s->tables = hr_calloc(catalog->count, sizeof(*s->tables));
+    if (s->tables == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate the streams");
+    }
+    const int64_t now = s->src->driver->clock_us ? s->src->driver->clock_us(s->src) : 0;
+    int rc = 0;
+    size_t selected = 0;
+    for (size_t i = 0; rc == 0 && i < catalog->count; i++) {
+        const struct hr_stream *stream = &catalog->streams[i];
+        struct table *t = &s->tables[i];
+        if (!stream->selected) {
+            continue;
+        }
+        selected++;
+        if (stream->partition_regex != NULL && stream->partition_regex[0] != '\0') {
+            hr_fail(err, HR_E_CONFIG, "could not sync '%s': partition_regex is not built yet",
+                    stream->name);
+            hr_error_hint(err, "empty it in the catalog");
+            return HR_E_CONFIG;
+        }
+        rc = s->conf->dialect->state_get(s->doc, stream->namespace_, stream->name, &t->state, err);
+        if (rc == 0) {
+            rc = load_band(s, stream, t, err);
+        }
+        if (rc == 0) {
+            rc = load_lineage(s, t, err);
+        }
+        if (rc == 0) {
+            hr_band_begin(t->band, now > 0 ? now : hr_now_micros());
+            t->dress = !stream->has_schema;
+        }
+    }
+    if (rc == 0 && selected == 0) {
+        hr_fail(err, HR_E_NO_STREAM, "could not sync: no stream is selected in the catalog");
+        hr_error_hint(err, "name streams under selected_streams, or run discover");
+        return HR_E_NO_STREAM;
+    }
+    return rc;
+}
+
+static bool is_fresh(void *user, long stream, const struct hr_list_item *item) {
+    struct sync *s = user;
+    struct table *t = &s->tables[stream];
+    return t->band == NULL || hr_band_fresh(t->band, item->key, item->key_len, &item->info);
+}
+
+/* ---- saving state ---- */
+
+struct difference {
+    const struct sync *sync;
+    const struct hr_stream *stream;
+};
+
+static void report_day(void *user, const char *day, int64_t kept, int64_t listed) {
+    const struct difference *d = user;
+    char text[400];
+    snprintf(text, sizeof(text),
+             "stream '%s': objects of %s differ from what was read (%lld read, %lld there): files "
+             "were moved in with old times or replaced; to read them: headrace state reset",
+             d->stream->name, day, (long long)kept, (long long)listed);
+    warn(d->sync, text);
+}
+
+/* The entry as it shall be after this commit. */
+static int next_entry(struct sync *s, struct table *t, struct hr_stream_state *out,
+                      struct hr_error *err) {
+    char cursor[48];
+    *out = (struct hr_stream_state){.present = true};
+    out->cursor_field = hr_strdup("_last_modified_time");
+    if (hr_band_newest(t->band) != INT64_MIN) {
+        put_cursor(hr_band_newest(t->band), cursor);
+        out->cursor = hr_strdup(cursor);
+    }
+    out->chunks = json_array();
+    out->headrace = json_object();
+    int rc = out->cursor_field && out->chunks && out->headrace
+                 ? 0
+                 : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    if (rc == 0) {
+        rc = hr_band_to_json(t->band, out->headrace, err);
+    }
+    char hash[33];
+    if (rc == 0) {
+        rc = s->conf->dialect->state_hash(out, hash, err);
+    }
+    if (rc == 0) {
+        json_object_set_new(out->headrace, "v", json_integer(1));
+        json_object_set_new(out->headrace, "lineage", json_string(t->lineage));
+        json_object_set_new(out->headrace, "seq",
+                            json_integer((json_int_t)hr_commit_seq(s->commit)));
+        json_object_set_new(out->headrace, "hash", json_string(hash));
+    }
+    return rc;
+}
+
+static int publish(struct sync *s, const struct hr_checkpoint_info *info, struct hr_error *err) {
+    const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
+    struct table *t = &s->tables[s->current];
+    struct hr_stream_state entry;
+    struct hr_buf text;
+    hr_buf_init(&text, (size_t)256 << 20);
+    int rc = next_entry(s, t, &entry, err);
+    if (rc == 0) {
+        rc = s->conf->dialect->state_set(s->doc, stream->namespace_, stream->name, &entry, err);
+    }
+    if (rc == 0) {
+        rc = s->conf->dialect->state_write(s->doc, &text, err);
+    }
+    if (rc == 0) {
+        const struct hr_publish what = {.next_state = hr_buf_slice(&text),
+                                        .inputs = info ? info->inputs : NULL,
+                                        .n_inputs = info ? info->n_inputs : 0};
+        rc = hr_commit_publish(s->commit, &what, err);
+    }
+    hr_buf_release(&text);
+    hr_stream_state_release(&entry);
+    return rc;
+}
+
+static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, struct hr_error *err) {
+    struct sync *s = user;
+    struct table *t = &s->tables[s->current];
+    const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < info->n_inputs; i++) {
+        const struct hr_input *in = &info->inputs[i];
+        struct hr_object_info facts = {.size = in->size, .mtime_us = in->mtime_us};
+        memcpy(facts.etag, in->etag, sizeof(facts.etag));
+        rc = hr_band_note(t->band, in->key, &facts, err);
+    }
+    if (rc == 0 && info->n_inputs > 0) {
+        rc = hr_band_checkpoint(t->band, info->inputs[info->n_inputs - 1].key, err);
+    }
+    if (rc == 0 && info->last) {
+        struct difference d = {s, stream};
+        hr_band_differences(t->band, report_day, &d);
+        rc = hr_band_finish(t->band, err);
+    }
+    /* A full refresh shows nothing before its end. */
+    if (rc != 0 || (!incremental(stream) && !info->last)) {
+        return rc;
+    }
+    return publish(s, info, err);
+}
+
+/* ---- one stream ---- */
+
+static int next_task(void *user, struct hr_task **out, struct hr_error *err) {
+    struct sync *s = user;
+    if (s->pending == NULL) {
+        const int rc = hr_plan_next(s->plan, &s->pending, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (s->pending->stream != s->current) {
+        return HR_END;
+    }
+    *out = s->pending;
+    s->pending = NULL;
+    return 0;
+}
+
+static int open_table(struct sync *s, const struct hr_stream *stream, struct table *t,
+                      struct hr_error *err) {
+    const struct hr_settings *settings = s->conf->settings;
+    char *folder = hr_sync_folder(s->conf, stream, err);
+    if (folder == NULL) {
+        return HR_E_NOMEM;
+    }
+    const struct hr_commit_conf commit = {.store = s->dst,
+                                          .budget = s->budget,
+                                          .state = s->state,
+                                          .lineage = t->lineage,
+                                          .seq = t->seq,
+                                          .part_size = (size_t)settings->work.part_size_mb << 20,
+                                          .overwrite = !incremental(stream) && !stream->append_mode,
+                                          .folder = folder};
+    int rc = hr_commit_begin(&commit, &s->commit, err);
+    const struct hr_object_sink_conf sink = {
+        .commit = s->commit,
+        .format = hr_settings_dest_format(settings),
+        .write = &s->write,
+        .prefix = folder,
+        .max_file_bytes = (int64_t)(settings->dest.max_file_size_mb * 1024 * 1024)};
+    if (rc == 0) {
+        rc = hr_sink_object(&sink, &s->sink, err);
+    }
+    hr_free(folder);
+    return rc;
+}
+
+static void close_table(struct sync *s) {
+    if (s->sink != NULL) {
+        s->out->files += s->sink->files;
+        s->out->bytes_out += s->sink->bytes;
+        s->out->rows_written += s->sink->rows;
+    }
+    hr_sink_close(s->sink);
+    hr_commit_end(s->commit);
+    s->sink = NULL;
+    s->commit = NULL;
+}
+
+static void add_counts(struct hr_run_counts *sum, const struct hr_run_counts *c) {
+    sum->objects += c->objects;
+    sum->bytes += c->bytes;
+    sum->rows_in += c->rows_in;
+    sum->rows_out += c->rows_out;
+    sum->nulled += c->nulled;
+    sum->rejected += c->rejected;
+    sum->deleted += c->deleted;
+    sum->replaced += c->replaced;
+}
+
+static int run_table(struct sync *s, struct hr_error *err) {
+    const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
+    struct table *t = &s->tables[s->current];
+    struct hr_transform_spec spec = {0};
+    struct hr_filter *filter = NULL;
+    struct hr_schema *schema = NULL;
+    struct hr_schema *widest = NULL;
+    struct hr_run_counts counts = {0};
+    t->visited = true;
+    int rc = hr_sync_spec(s->conf, stream, t->dress, t->backfill, s->run_us, &spec, &filter, err);
+    if (rc == 0) {
+        rc = hr_sync_read_schema(stream, &schema, err);
+    }
+    if (rc == 0) {
+        rc = open_table(s, stream, t, err);
+    }
+    const struct hr_pipeline_conf conf = {.store = s->src,
+                                          .budget = s->budget,
+                                          .settings = s->conf->settings,
+                                          .workers = s->conf->workers,
+                                          .next_task = next_task,
+                                          .task_user = s,
+                                          .read_schema = schema,
+                                          .spec = &spec,
+                                          .out_format = hr_settings_dest_format(s->conf->settings),
+                                          .write = &s->write,
+                                          .sink = s->sink,
+                                          .checkpoint = at_checkpoint,
+                                          .user = s,
+                                          .progress = s->conf->progress};
+    if (rc == 0) {
+        rc = hr_pipeline_run(&conf, &counts, &widest, err);
+    }
+    add_counts(&s->out->counts, &counts);
+    const int64_t files = s->sink ? s->sink->files : 0;
+    close_table(s);
+    if (rc == 0 && s->conf->stream_done != NULL) {
+        s->conf->stream_done(s->conf->user, stream, &counts, files);
+    }
+    hr_transform_spec_release(&spec);
+    hr_filter_free(filter);
+    hr_schema_unref(schema);
+    hr_schema_unref(widest);
+    return rc;
+}
+
+/* A stream without tasks: a full refresh of nothing is not an order to empty the table; an
+ * incremental one may still have days to report and a watermark to keep. */
+static int rest_table(struct sync *s, struct hr_error *err) {
+    const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
+    struct table *t = &s->tables[s->current];
+    const struct hr_run_counts none = {0};
+    struct difference d = {s, stream};
+    int rc = 0;
+    if (incremental(stream)) {
+        const bool differs = hr_band_differences(t->band, report_day, &d) > 0;
+        const bool changed = differs || t->state.headrace == NULL || hr_band_sweeping(t->band);
+        const int64_t before = hr_band_watermark(t->band);
+        rc = hr_band_finish(t->band, err);
+        if (rc == 0 && t->state.present && changed &&
+            (differs || before != hr_band_watermark(t->band))) {
+            const struct hr_commit_conf commit = {
+                .store = s->dst, .state = s->state, .lineage = t->lineage, .seq = t->seq};
+            rc = hr_commit_begin(&commit, &s->commit, err);
+            if (rc == 0) {
+                rc = publish(s, NULL, err);
+            }
+            close_table(s);
+        }
+    }
+    if (rc == 0 && s->conf->stream_done != NULL) {
+        s->conf->stream_done(s->conf->user, stream, &none, 0);
+    }
+    return rc;
+}
+
+static int run_streams(struct sync *s, struct hr_error *err) {
+    const struct hr_plan_conf conf = {.store = s->src,
+                                      .settings = s->conf->settings,
+                                      .catalog = s->conf->catalog,
+                                      .fresh = is_fresh,
+                                      .fresh_user = s};
+    int rc = hr_plan_open(&conf, &s->plan, err);
+    while (rc == 0) {
+        if (s->pending == NULL) {
+            rc = hr_plan_next(s->plan, &s->pending, err);
+            if (rc != 0) {
+                break;
+            }
+        }
+        s->current = s->pending->stream;
+        rc = run_table(s, err);
+    }
+    if (rc == HR_END) {
+        rc = 0;
+    }
+    for (size_t i = 0; rc == 0 && i < s->conf->catalog->count; i++) {
+        if (s->conf->catalog->streams[i].selected && !s->tables[i].visited) {
+            s->current = (long)i;
+            rc = rest_table(s, err);
+        }
+    }
+    return rc;
+}
+
+static void release(struct sync *s) {
+    hr_task_free(s->pending);
+    if (s->plan != NULL) {
+        struct hr_plan_totals totals;
+        hr_plan_get_totals(s->plan, &totals);
+        s->out->usd = totals.usd;
+        s->out->selection = *hr_scan_selection(hr_plan_scan(s->plan));
+        hr_plan_close(s->plan);
+    }
+    for (size_t i = 0; s->tables != NULL && i < s->conf->catalog->count; i++) {
+        hr_band_free(s->tables[i].band);
+        hr_stream_state_release(&s->tables[i].state);
+        s->out->streams += s->conf->catalog->streams[i].selected;
+    }
+    hr_free(s->tables);
+    if (s->doc != NULL) {
+        s->conf->dialect->state_free(s->doc);
+    }
+    hr_state_close(s->state);
+    hr_run_add_counters(s->src, &s->out->src);
+    hr_run_add_counters(s->dst, &s->out->dst);
+    hr_store_close(s->src);
+    hr_store_close(s->dst);
+    hr_budget_free(s->budget);
+}
+
+static int open_all(struct sync *s, struct hr_error *err) {
+    const struct hr_settings *settings = s->conf->settings;
+    int rc = hr_settings_write_opts(settings, &s->write, err);
+    if (rc == 0) {
+        rc = hr_run_open_store(settings, &settings->place, true, &s->src, err);
+    }
+    if (rc == 0) {
+        rc = hr_run_open_store(settings, &settings->dest.place, false, &s->dst, err);
+    }
+    const struct hr_state_conf conf = {
+        .path = s->conf->state_path, .dst = s->dst, .destination = s->dst ? s->dst->label : ""};
+    if (rc == 0) {
+        rc = hr_state_open(&conf, &s->state, err);
+    }
+    if (rc == 0) {
+        rc = s->conf->dialect->state_read(hr_state_text(s->state), hr_state_name(s->state), &s->doc,
+                                          err);
+    }
+    return rc;
+}
+
+int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_error *err) {
+    struct sync s = {.conf = conf, .out = out};
+    const int64_t started = hr_monotonic_nanos();
+    *out = (struct hr_summary){0};
+    s.run_us = hr_run_time_us(conf->settings);
+    s.budget = hr_run_budget(conf->settings);
+    int rc = s.budget ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a budget");
+    if (rc == 0) {
+        rc = open_all(&s, err);
+    }
+    if (rc == 0) {
+        rc = load_tables(&s, err);
+    }
+    if (rc == 0) {
+        rc = run_streams(&s, err);
+    }
+    close_table(&s);
+    release(&s);
+    out->seconds = (double)(hr_monotonic_nanos() - started) / 1e9;
+    return rc;
+}
+
+/* ---- clear-destination ---- */
+
+static int clear_folder(struct sync *s, const char *folder, int64_t *removed,
+                        struct hr_error *err) {
+    struct hr_lister *lister = NULL;
+    const struct hr_lister_conf conf = {.store = s->dst, .prefix = folder, .width = 1};
+    int rc = hr_lister_open(&conf, &lister, err);
+    while (rc == 0) {
+        const struct hr_list_item *item;
+        rc = hr_lister_next(lister, &item, err);
+        if (rc == 0) {
+            rc = s->dst->driver->remove(s->dst, item->key, err);
+            *removed += rc == 0;
+        }
+    }
+    hr_lister_close(lister);
+    return rc == HR_END ? 0 : rc;
+}
+
+int hr_sync_clear(const struct hr_sync_conf *conf, int64_t *out_removed, struct hr_error *err) {
+    struct hr_summary out = {0};
+    struct sync s = {.conf = conf, .out = &out};
+    struct hr_buf text;
+    *out_removed = 0;
+    hr_buf_init(&text, (size_t)256 << 20);
+    int rc = open_all(&s, err);
+    for (size_t i = 0; rc == 0 && i < conf->catalog->count; i++) {
+        const struct hr_stream *stream = &conf->catalog->streams[i];
+        if (!stream->selected) {
+            continue;
+        }
+        char *folder = hr_sync_folder(conf, stream, err);
+        rc = folder ? clear_folder(&s, folder, out_removed, err) : HR_E_NOMEM;
+        hr_free(folder);
+        const struct hr_stream_state none = {0};
+        if (rc == 0) {
+            rc = conf->dialect->state_set(s.doc, stream->namespace_, stream->name, &none, err);
+        }
+    }
+    if (rc == 0) {
+        rc = conf->dialect->state_write(s.doc, &text, err);
+    }
+    if (rc == 0) {
+        rc = hr_state_save(s.state, hr_buf_slice(&text), err);
+    }
+    hr_buf_release(&text);
+    release(&s);
+    return rc;
+}

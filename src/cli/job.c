@@ -1,0 +1,150 @@
+/* cli/job.c - files of a job into settings, catalog and paths (see job.h). */
+#include "cli/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "config/load.h"
+
+static char *join(const char *folder, const char *name) {
+    char *out = hr_malloc(strlen(folder) + strlen(name) + 2);
+    if (out != NULL) {
+        memcpy(out, folder, strlen(folder));
+        memcpy(out + strlen(folder), "/", 1);
+        memcpy(out + strlen(folder) + 1, name, strlen(name) + 1);
+    }
+    return out;
+}
+
+static int load_destination(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+    json_t *doc = NULL;
+    const struct hr_dialect *dialect = NULL;
+    int rc = hr_config_load(cli->destination, cli->env ? HR_LOAD_ENV : 0, &doc, err);
+    if (rc == 0) {
+        rc = hr_dialect_detect_destination(doc, job->dialect, &dialect, err);
+    }
+    if (rc == 0) {
+        rc = dialect->configure_destination(doc, cli->destination, &job->settings, err);
+    }
+    json_decref(doc);
+    return rc;
+}
+
+static int set_paths(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+    const char *folder = cli->no_save ? getenv("TMPDIR") : NULL;
+    if (cli->no_save && folder == NULL) {
+        folder = "/tmp";
+    }
+    job->folder = folder ? hr_strdup(folder) : hr_config_dir(cli->config ? cli->config : "-");
+    if (job->folder == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a path");
+    }
+    job->catalog_path = cli->output ? hr_strdup(cli->output) : join(job->folder, "streams.json");
+    job->state_path = cli->state ? hr_strdup(cli->state) : join(job->folder, "state.json");
+    return job->catalog_path && job->state_path
+               ? 0
+               : hr_fail(err, HR_E_NOMEM, "could not allocate a path");
+}
+
+int hr_job_open(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+    json_t *doc = NULL;
+    *job = (struct hr_job){0};
+    hr_catalog_init(&job->catalog);
+    if (cli->config == NULL) {
+        hr_fail(err, HR_E_USAGE, "could not start: --config is missing");
+        hr_error_hint(err, "name the source's configuration file: --config source.json");
+        return HR_E_USAGE;
+    }
+    int rc = set_paths(cli, job, err);
+    if (rc == 0) {
+        rc = hr_settings_init(&job->settings, err);
+        job->have_settings = rc == 0;
+    }
+    if (rc == 0) {
+        rc = hr_config_load(cli->config, cli->env ? HR_LOAD_ENV : 0, &doc, err);
+    }
+    if (rc == 0) {
+        rc = hr_dialect_detect(doc, cli->dialect, &job->dialect, err);
+    }
+    if (rc == 0) {
+        rc = job->dialect->configure(doc, cli->config, &job->settings, err);
+    }
+    json_decref(doc);
+    if (rc == 0 && cli->destination != NULL) {
+        rc = load_destination(cli, job, err);
+    }
+    if (rc == 0) {
+        rc = hr_cli_apply(cli, &job->settings, err); /* flags win over files */
+    }
+    if (rc == 0 && cli->destination_prefix != NULL) {
+        rc = hr_settings_set_text(&job->settings, "database_prefix", cli->destination_prefix, err);
+    }
+    return rc == 0 ? hr_settings_finish(&job->settings, err) : rc;
+}
+
+int hr_job_catalog(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+    json_t *doc = NULL;
+    if (cli->catalog == NULL) {
+        hr_fail(err, HR_E_USAGE, "could not start: --catalog is missing");
+        hr_error_hint(err, "name the streams file that discover wrote: --catalog streams.json");
+        return HR_E_USAGE;
+    }
+    int rc = hr_config_load(cli->catalog, 0, &doc, err);
+    if (rc == 0) {
+        hr_catalog_release(&job->catalog);
+        rc = job->dialect->catalog_read(doc, cli->catalog, &job->settings, &job->catalog, err);
+    }
+    json_decref(doc);
+    return rc;
+}
+
+void hr_job_close(struct hr_job *job) {
+    if (job->have_settings) {
+        hr_settings_release(&job->settings);
+    }
+    hr_catalog_release(&job->catalog);
+    hr_free(job->folder);
+    hr_free(job->state_path);
+    hr_free(job->catalog_path);
+}
+
+int hr_job_write(const char *path, struct hr_slice text, struct hr_error *err) {
+    if (strcmp(path, "-") == 0) {
+        return fwrite(text.ptr, 1, text.len, stdout) == text.len
+                   ? 0
+                   : hr_fail_errno(err, errno, "could not write to standard output");
+    }
+    char *tmp = hr_malloc(strlen(path) + 5);
+    if (tmp == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a path");
+    }
+    memcpy(tmp, path, strlen(path));
+    memcpy(tmp + strlen(path), ".tmp", 5);
+    FILE *file = fopen(tmp, "wb");
+    int rc = 0;
+    if (file == NULL) {
+        rc = hr_fail_errno(err, errno, "could not create '%s'", tmp);
+    } else {
+        const bool ok = fwrite(text.ptr, 1, text.len, file) == text.len && fflush(file) == 0 &&
+                        fsync(fileno(file)) == 0;
+        if (fclose(file) != 0 || !ok) {
+            rc = hr_fail_errno(err, errno, "could not write '%s'", tmp);
+        }
+    }
+    if (rc == 0 && rename(tmp, path) != 0) {
+        rc = hr_fail_errno(err, errno, "could not replace '%s'", path);
+    }
+    if (rc != 0) {
+        unlink(tmp);
+    }
+    hr_free(tmp);
+    return rc;
+}
+
+enum hr_log_shape hr_job_shape(const struct hr_cli *cli) {
+    return !cli->no_color && isatty(STDOUT_FILENO) ? HR_SHAPE_COLOUR : HR_SHAPE_PLAIN;
+}

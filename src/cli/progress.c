@@ -1,0 +1,206 @@
+/* cli/progress.c - one line that moves on a terminal, a line every 10 s on a pipe, the summary. */
+#include <pthread.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "cli/cli.h"
+
+struct hr_cli_progress {
+    struct hr_progress *figures;
+    enum hr_progress_mode mode;
+    const char *what;
+    int64_t started;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t stop_cond;
+    bool stop, terminal, drawn;
+};
+
+void hr_cli_size(double bytes, char *out, size_t size) {
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+    size_t unit = 0;
+    while (bytes >= 999.5 && unit + 1 < HR_COUNTOF(units)) {
+        bytes /= 1000;
+        unit++;
+    }
+    snprintf(out, size, unit == 0 || bytes >= 100 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+}
+
+static enum hr_progress_mode mode_of(const struct hr_cli *cli) {
+    if (cli->progress == NULL || strcmp(cli->progress, "auto") == 0) {
+        return HR_PROGRESS_AUTO;
+    }
+    return strcmp(cli->progress, "always") == 0 ? HR_PROGRESS_ALWAYS
+           : strcmp(cli->progress, "json") == 0 ? HR_PROGRESS_JSON
+                                                : HR_PROGRESS_NEVER;
+}
+
+bool hr_cli_quiet(const struct hr_cli *cli) {
+    return mode_of(cli) == HR_PROGRESS_NEVER;
+}
+
+static void draw_bar(char *out, size_t size, double share) {
+    const int width = 24;
+    const int full = (int)(share * width + 0.5);
+    size_t n = 0;
+    for (int i = 0; i < width && n + 4 < size; i++) {
+        n += (size_t)snprintf(out + n, size - n, "%s", i < full ? "\xe2\x96\x88" : "\xe2\x96\x91");
+    }
+}
+
+static void report(struct hr_cli_progress *p) {
+    const int64_t bytes = atomic_load(&p->figures->bytes_in);
+    const int64_t total = atomic_load(&p->figures->bytes_total);
+    const int64_t rows = atomic_load(&p->figures->rows_out);
+    const int64_t objects = atomic_load(&p->figures->objects);
+    const double seconds = (double)(hr_monotonic_nanos() - p->started) / 1e9;
+    char size[32];
+    char rate[32];
+    hr_cli_size((double)bytes, size, sizeof(size));
+    hr_cli_size(seconds > 0 ? (double)bytes / seconds : 0, rate, sizeof(rate));
+    if (p->mode == HR_PROGRESS_JSON) {
+        fprintf(stderr,
+                "{\"type\":\"progress\",\"what\":\"%s\",\"bytes\":%lld,\"rows\":%lld,"
+                "\"objects\":%lld,\"seconds\":%.3f}\n",
+                p->what, (long long)bytes, (long long)rows, (long long)objects, seconds);
+        return;
+    }
+    char bar[128] = "";
+    char left[48] = "";
+    if (total > 0 && bytes <= total) {
+        const double share = (double)bytes / (double)total;
+        draw_bar(bar, sizeof(bar), share);
+        if (bytes > 0) {
+            snprintf(left, sizeof(left), ", %.0f s left", seconds / share - seconds);
+        }
+    }
+    fprintf(stderr, "%s%s %s %s, %lld objects, %lld rows, %s/s%s%s", p->terminal ? "\r" : "",
+            p->what, bar, size, (long long)objects, (long long)rows, rate, left,
+            p->terminal ? "\x1b[K" : "\n");
+    p->drawn = true;
+}
+
+static void *progress_main(void *arg) {
+    struct hr_cli_progress *p = arg;
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        const int64_t step = p->terminal ? 150000000LL : 10000000000LL;
+        until.tv_nsec += step % 1000000000;
+        until.tv_sec += step / 1000000000 + until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&p->stop_cond, &p->lock, &until);
+        if (!p->stop) {
+            report(p);
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+struct hr_cli_progress *hr_cli_progress_start(const struct hr_cli *cli,
+                                              struct hr_progress *progress, const char *what) {
+    const enum hr_progress_mode mode = mode_of(cli);
+    if (mode == HR_PROGRESS_NEVER) {
+        return NULL;
+    }
+    struct hr_cli_progress *p = hr_calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return NULL; /* progress is a courtesy */
+    }
+    p->figures = progress;
+    p->mode = mode;
+    p->what = what;
+    p->started = hr_monotonic_nanos();
+    p->terminal = mode != HR_PROGRESS_JSON && isatty(STDERR_FILENO);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->stop_cond, NULL);
+    if (pthread_create(&p->thread, NULL, progress_main, p) != 0) {
+        hr_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void hr_cli_progress_stop(struct hr_cli_progress *p) {
+    if (p == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    pthread_cond_signal(&p->stop_cond);
+    pthread_mutex_unlock(&p->lock);
+    pthread_join(p->thread, NULL);
+    if (p->terminal && p->drawn) {
+        fprintf(stderr, "\r\x1b[K");
+    }
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->stop_cond);
+    hr_free(p);
+}
+
+static double cpu_seconds(long *out_peak_kb) {
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    *out_peak_kb = use.ru_maxrss;
+    return (double)use.ru_utime.tv_sec + (double)use.ru_stime.tv_sec +
+           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+}
+
+static uint64_t reads(const struct hr_store_counters *c) {
+    return c->get + c->head;
+}
+static uint64_t writes(const struct hr_store_counters *c) {
+    return c->put + c->part + c->create + c->complete;
+}
+
+void hr_cli_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what) {
+    long peak_kb;
+    const double cpu = cpu_seconds(&peak_kb);
+    if (cli->json) {
+        fprintf(stderr,
+                "{\"type\":\"summary\",\"objects\":%lld,\"bytes_in\":%lld,\"rows_in\":%lld,"
+                "\"rows_out\":%lld,\"files\":%lld,\"bytes_out\":%lld,\"rejected\":%lld,"
+                "\"nulled\":%lld,\"deleted\":%lld,\"replaced\":%lld,\"requests\":{\"list\":%llu,"
+                "\"get\":%llu,\"put\":%llu,\"retries\":%llu},\"seconds\":%.3f,"
+                "\"cpu_seconds\":%.3f,\"peak_kb\":%ld}\n",
+                (long long)s->counts.objects, (long long)s->counts.bytes,
+                (long long)s->counts.rows_in, (long long)s->counts.rows_out, (long long)s->files,
+                (long long)s->bytes_out, (long long)s->counts.rejected, (long long)s->counts.nulled,
+                (long long)s->counts.deleted, (long long)s->counts.replaced,
+                (unsigned long long)(s->src.list + s->dst.list),
+                (unsigned long long)(reads(&s->src) + reads(&s->dst)),
+                (unsigned long long)(writes(&s->src) + writes(&s->dst)),
+                (unsigned long long)(s->src.retries + s->dst.retries), s->seconds, cpu, peak_kb);
+        return;
+    }
+    if (hr_cli_quiet(cli)) {
+        return;
+    }
+    char in[32];
+    char out[32];
+    hr_cli_size((double)s->counts.bytes, in, sizeof(in));
+    hr_cli_size((double)s->bytes_out, out, sizeof(out));
+    fprintf(stderr, "%s: %lld objects (%s), %lld rows -> %lld files (%s), %lld rows\n", what,
+            (long long)s->counts.objects, in, (long long)s->counts.rows_in, (long long)s->files,
+            out, (long long)s->counts.rows_out);
+    if (s->counts.rejected || s->counts.nulled || s->counts.deleted || s->counts.replaced) {
+        fprintf(
+            stderr,
+            "  %lld bad records left out, %lld values null, %lld objects gone, %lld read again\n",
+            (long long)s->counts.rejected, (long long)s->counts.nulled,
+            (long long)s->counts.deleted, (long long)s->counts.replaced);
+    }
+    fprintf(stderr,
+            "  %llu LIST, %llu GET, %llu PUT requests (%llu retries); %.2f s, %.2f CPU-s, %ld MiB "
+            "at most\n",
+            (unsigned long long)(s->src.list + s->dst.list),
+            (unsigned long long)(reads(&s->src) + reads(&s->dst)),
+            (unsigned long long)(writes(&s->src) + writes(&s->dst)),
+            (unsigned long long)(s->src.retries + s->dst.retries), s->seconds, cpu, peak_kb / 1024);
+}

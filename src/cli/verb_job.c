@@ -1,0 +1,268 @@
+/* cli/verb_job.c - the verbs of a connector: spec, check, discover, clear-destination. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli/job.h"
+#include "config/load.h"
+#include "config/render.h"
+
+static int put(const struct hr_buf *text) {
+    return fwrite(text->ptr, 1, text->len, stdout) == text->len ? 0 : 1;
+}
+
+int hr_verb_spec(struct hr_cli *cli) {
+    struct hr_error err;
+    struct hr_buf text;
+    const struct hr_dialect *dialect = hr_dialect_by_name(cli->dialect ? cli->dialect : "olake");
+    hr_error_clear(&err);
+    hr_buf_init(&text, 0);
+    int rc = dialect ? 0
+                     : hr_fail(&err, HR_E_USAGE, "could not find a dialect '%s'",
+                               cli->dialect ? cli->dialect : "");
+    if (rc == 0 && dialect->missing != NULL) {
+        rc = hr_fail(&err, HR_E_CONFIG, "%s", dialect->missing);
+    }
+    if (rc == 0) {
+        rc = dialect->spec(cli->destination_type, &text, &err);
+    }
+    int status = rc == 0 ? put(&text) : hr_cli_fail(cli, &err);
+    hr_buf_release(&text);
+    return status;
+}
+
+/* ---- check ---- */
+
+/* Source: credentials, region, bucket, list, one ranged read. */
+static int check_source(const struct hr_job *job, struct hr_error *err) {
+    struct hr_store *store = NULL;
+    struct hr_list_page page = {0};
+    int rc = hr_run_open_store(&job->settings, &job->settings.place, true, &store, err);
+    if (rc == 0) {
+        const struct hr_list_query q = {.prefix = job->settings.place.prefix, .page_size = 10};
+        rc = store->driver->list(store, &q, &page, err);
+    }
+    for (size_t i = 0; rc == 0 && i < page.count; i++) {
+        if (page.items[i].is_prefix || page.items[i].info.size == 0) {
+            continue;
+        }
+        struct hr_buf bytes;
+        hr_buf_init(&bytes, 4096);
+        rc = hr_store_get(store, page.items[i].key, 0, 16, NULL, &bytes, NULL, err);
+        hr_buf_release(&bytes);
+        break;
+    }
+    if (rc == 0 && page.count == 0) {
+        rc = hr_fail(err, HR_E_NO_OBJECT, "could not find anything in '%s/%s'", store->label,
+                     job->settings.place.prefix ? job->settings.place.prefix : "");
+        hr_error_hint(err, "check path_prefix: `headrace ls` shows what is there");
+    }
+    hr_list_page_release(&page);
+    hr_store_close(store);
+    return rc;
+}
+
+/* Destination: write, conditional write, read back, delete. */
+static int check_destination(const struct hr_job *job, struct hr_error *err) {
+    struct hr_store *store = NULL;
+    char key[1100];
+    char etag[80];
+    int rc = hr_run_open_store(&job->settings, &job->settings.dest.place, false, &store, err);
+    snprintf(key, sizeof(key), "%s_headrace/check-%ld",
+             job->settings.dest.place.prefix ? job->settings.dest.place.prefix : "",
+             (long)getpid());
+    const struct hr_slice body = hr_slice_str("headrace checks that it can write here\n");
+    const struct hr_put_opts fresh = {.cond = HR_PUT_NEW};
+    if (rc == 0) {
+        rc = store->driver->put(store, key, body, &fresh, etag, err);
+    }
+    if (rc == 0 && (store->caps & HR_CAP_COND_PUT) &&
+        store->driver->put(store, key, body, &fresh, etag, NULL) != HR_E_EXISTS) {
+        rc = hr_fail(err, HR_E_STORE, "could not rely on '%s': it ignores conditional writes",
+                     store->label);
+    }
+    if (rc == 0) {
+        rc = store->driver->remove(store, key, err);
+    }
+    hr_store_close(store);
+    return rc;
+}
+
+int hr_verb_check(struct hr_cli *cli) {
+    struct hr_error err;
+    struct hr_job job = {0};
+    struct hr_buf line;
+    hr_error_clear(&err);
+    hr_buf_init(&line, 1 << 16);
+    int rc;
+    if (cli->config == NULL && cli->destination != NULL) {
+        rc = hr_fail(&err, HR_E_USAGE, "could not start: --config is missing");
+    } else {
+        rc = hr_job_open(cli, &job, &err);
+    }
+    const bool configured = rc == 0;
+    if (rc == 0) {
+        rc = cli->destination ? check_destination(&job, &err) : check_source(&job, &err);
+    }
+    char why[1500] = "";
+    if (rc != 0) {
+        snprintf(why, sizeof(why), "%s%s%s", err.message, err.hint[0] ? ". Hint: " : "", err.hint);
+    }
+    if (configured && job.dialect->message_status(rc == 0, rc == 0 ? NULL : why, hr_job_shape(cli),
+                                                  &line, NULL) == 0) {
+        put(&line);
+    }
+    int status = rc == 0 ? 0 : hr_cli_fail(cli, &err);
+    /* Olake's platform reads the message and wants 1 for any failed check of a good config. */
+    if (configured && rc != 0 && strcmp(job.dialect->name, "olake") == 0) {
+        status = 1;
+    }
+    hr_buf_release(&line);
+    hr_job_close(&job);
+    return status;
+}
+
+/* ---- discover ---- */
+
+static int merge_old(const struct hr_cli *cli, struct hr_job *job, struct hr_catalog *fresh,
+                     struct hr_error *err) {
+    if (cli->catalog == NULL) {
+        return 0;
+    }
+    const int rc = hr_job_catalog(cli, job, err);
+    return rc == 0 ? job->dialect->catalog_merge(&job->catalog, fresh, err) : rc;
+}
+
+static int discover(const struct hr_cli *cli, struct hr_job *job, struct hr_catalog *fresh,
+                    struct hr_error *err) {
+    struct hr_store *store = NULL;
+    struct hr_selection selection;
+    int rc = hr_run_open_store(&job->settings, &job->settings.place, true, &store, err);
+    if (rc == 0) {
+        rc = hr_discover(store, &job->settings, 8, fresh, &selection, err);
+    }
+    if (rc == 0) {
+        rc = job->dialect->catalog_dress(fresh, &job->settings, err);
+    }
+    if (rc == 0) {
+        rc = merge_old(cli, job, fresh, err);
+    }
+    hr_store_close(store);
+    return rc;
+}
+
+/* `--difference OTHER`: offline comparison of two catalogs. */
+static int difference(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+    struct hr_cli other = *cli;
+    struct hr_job second = {0};
+    struct hr_catalog out;
+    struct hr_buf text;
+    hr_buf_init(&text, 0);
+    hr_catalog_init(&out);
+    other.catalog = cli->difference;
+    int rc = hr_job_catalog(cli, job, err);
+    if (rc == 0) {
+        rc = hr_job_open(&other, &second, err);
+    }
+    if (rc == 0) {
+        rc = hr_job_catalog(&other, &second, err);
+    }
+    if (rc == 0) {
+        rc = job->dialect->catalog_difference(&job->catalog, &second.catalog, &out, err);
+    }
+    if (rc == 0) {
+        rc = job->dialect->catalog_write(&out, &job->settings, &text, err);
+    }
+    if (rc == 0) {
+        char *folder = hr_config_dir(cli->catalog);
+        char path[4096];
+        snprintf(path, sizeof(path), "%s/difference_streams.json", folder ? folder : ".");
+        hr_free(folder);
+        rc = hr_job_write(path, hr_buf_slice(&text), err);
+    }
+    hr_buf_release(&text);
+    hr_catalog_release(&out);
+    hr_job_close(&second);
+    return rc;
+}
+
+int hr_verb_discover(struct hr_cli *cli) {
+    struct hr_error err;
+    struct hr_job job = {0};
+    struct hr_catalog fresh;
+    struct hr_buf text;
+    struct hr_buf line;
+    hr_error_clear(&err);
+    hr_catalog_init(&fresh);
+    hr_buf_init(&text, 0);
+    hr_buf_init(&line, 0);
+    int rc = hr_job_open(cli, &job, &err);
+    if (rc == 0 && cli->difference != NULL) {
+        rc = difference(cli, &job, &err);
+    } else if (rc == 0) {
+        rc = discover(cli, &job, &fresh, &err);
+        if (rc == 0) {
+            rc = job.dialect->catalog_write(&fresh, &job.settings, &text, &err);
+        }
+        if (rc == 0 && (job.dialect->flags & HR_DIALECT_STREAMS_FILE)) {
+            rc = hr_job_write(job.catalog_path, hr_buf_slice(&text), &err);
+        }
+        if (rc == 0) {
+            rc = job.dialect->message_catalog(hr_buf_slice(&text), hr_job_shape(cli), &line, &err);
+        }
+        if (rc == 0) {
+            put(&line);
+        }
+    }
+    const int status = rc == 0 ? 0 : hr_cli_fail(cli, &err);
+    hr_buf_release(&text);
+    hr_buf_release(&line);
+    hr_catalog_release(&fresh);
+    hr_job_close(&job);
+    return status;
+}
+
+int hr_verb_clear(struct hr_cli *cli) {
+    struct hr_error err;
+    struct hr_job job = {0};
+    int64_t removed = 0;
+    hr_error_clear(&err);
+    int rc = hr_job_open(cli, &job, &err);
+    if (rc == 0 && cli->destination == NULL) {
+        rc = hr_fail(&err, HR_E_USAGE, "could not start: --destination is missing");
+    }
+    if (rc == 0) {
+        rc = hr_job_catalog(cli, &job, &err);
+    }
+    if (rc == 0) {
+        const struct hr_sync_conf conf = {.settings = &job.settings,
+                                          .dialect = job.dialect,
+                                          .catalog = &job.catalog,
+                                          .state_path = job.state_path};
+        rc = hr_sync_clear(&conf, &removed, &err);
+    }
+    if (rc == 0 && !hr_cli_quiet(cli)) {
+        fprintf(stderr, "clear-destination: %lld files removed\n", (long long)removed);
+    }
+    hr_job_close(&job);
+    return rc == 0 ? 0 : hr_cli_fail(cli, &err);
+}
+
+/* Hidden: the generated documents. */
+int hr_verb_docs(struct hr_cli *cli) {
+    struct hr_error err;
+    struct hr_buf text;
+    struct hr_option_group groups[HR_SETTINGS_GROUPS_MAX];
+    const size_t n = hr_settings_groups(groups);
+    hr_error_clear(&err);
+    hr_buf_init(&text, 0);
+    const char *what = cli->args[0];
+    int rc = strcmp(what, "options") == 0 ? hr_render_markdown(groups, n, &text, &err)
+             : strcmp(what, "man") == 0   ? hr_render_man(groups, n, &text, &err)
+             : strcmp(what, "help") == 0
+                 ? hr_render_help(groups, n, 100, &text, &err)
+                 : hr_fail(&err, HR_E_USAGE, "could not print '%s': options, man or help", what);
+    const int status = rc == 0 ? put(&text) : hr_cli_fail(cli, &err);
+    hr_buf_release(&text);
+    return status;
+}

@@ -1,0 +1,39 @@
+/* format/parquet/parquet.c - the Parquet leaf of the format seam: its name, options and slots.
+ *
+ * Reading starts in pq_reader.c, writing in pq_write.c.
+ */
+#include "format/parquet/pq_reader.h"
+
+static const char *const suffixes[] = {".parquet", ".parq", ".pq", NULL};
+
+const struct hr_option hr_parquet_options[] = {
+    {.name = "parquet_decimal_as_double",
+     .type = HR_OPT_BOOL,
+     .offset = offsetof(struct hr_parquet_opts, decimal_as_double),
+     .def = "false",
+     .since = "0.1",
+     .text = "Read decimal columns of Parquet files as double, losing digits beyond the 15th."},
+    {.name = "parquet_verify_crc",
+     .type = HR_OPT_BOOL,
+     .offset = offsetof(struct hr_parquet_opts, verify_crc),
+     .def = "false",
+     .since = "0.1",
+     .text = "Check the checksums of Parquet pages that have one and fail where one is wrong."},
+};
+const size_t hr_parquet_options_count = HR_COUNTOF(hr_parquet_options);
+
+static int probe(const uint8_t *head, size_t len) {
+    return len >= 4 && (memcmp(head, "PAR1", 4) == 0 || memcmp(head, "PARE", 4) == 0) ? 100 : 0;
+}
+
+const struct hr_format hr_format_parquet = {
+    .name = "parquet",
+    .suffixes = suffixes,
+    .flags = HR_FMT_RANDOM | HR_FMT_SPLIT | HR_FMT_SCHEMA | HR_FMT_PROJECT | HR_FMT_STATS |
+             HR_FMT_CODEC_INSIDE,
+    .options = hr_parquet_options,
+    .n_options = HR_COUNTOF(hr_parquet_options),
+    .probe = probe,
+    .infer = hr_parquet_infer,
+    .open = hr_parquet_reader_open,
+};

@@ -1,0 +1,518 @@
+/* plan/lister.c - every key below a prefix, in order, listed by several requests at a time.
+ *
+ * The key space is a list of ranges (start-after, end), each walked page by page with the store's
+ * own continuation token. It begins as one range. Once its first page was cut, free threads split a
+ * range in two: at a folder border when a delimiter listing showed folders, else at a guessed key
+ * (lister_split.c). What a split costs at most is one request, so splits are counted against the
+ * pages already listed (allowed_extras) and a flat listing stays within 1.05 times the pages it
+ * needs. The reader takes pages from the first range; later ranges wait with theirs, bounded by
+ * BUFFERED_PAGES_MAX. A store that does not honour start-after is listed in one range.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "plan/lister_internal.h"
+
+#define BUFFERED_PAGES_MAX 128
+#define HEAD_PAGES_MAX 8
+#define FOLDER_PROBES_MAX 4
+#define WIDTH_MAX 32
+
+struct page {
+    struct hr_list_page list;
+    size_t count; /* items of the range; later ones belong to the next */
+    size_t next;  /* item to give */
+    struct page *link;
+};
+
+struct range {
+    char *start_after;  /* NULL: the beginning */
+    char *end;          /* the last key it may give; NULL: open */
+    char *token;        /* of the next page */
+    char *first, *last; /* first and last key of the newest page; NULL before it */
+    struct page *pages, **tail;
+    size_t buffered;
+    bool busy, done;
+    bool fresh;    /* its first page was not seen yet */
+    bool from_top; /* the store ignores start-after: keys up to it are passed over here */
+    int rc;
+    struct hr_error err;
+    struct range *link;
+};
+
+struct hr_lister {
+    struct hr_lister_conf conf;
+    int page_size;
+    int width;
+    struct range *head;
+    struct page *current; /* the page an item was given from */
+    struct hr_lister_stats stats;
+    size_t buffered;
+
+    char **folders; /* candidates for cuts, in order */
+    size_t n_folders;
+    int probes;      /* delimiter listings asked */
+    bool probed;     /* no more of them */
+    uint64_t extras; /* requests that a plain listing would not have needed, at most */
+    double ahead;    /* pages between guesses; doubles as they hit */
+
+    bool threaded, stop;
+    pthread_mutex_t lock;
+    pthread_cond_t work, ready;
+    pthread_t threads[WIDTH_MAX];
+    int n_threads;
+};
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+static void free_page(struct page *page) {
+    if (page) {
+        hr_list_page_release(&page->list);
+        hr_free(page);
+    }
+}
+
+static void free_range(struct range *range) {
+    while (range->pages) {
+        struct page *page = range->pages;
+        range->pages = page->link;
+        free_page(page);
+    }
+    hr_free(range->start_after);
+    hr_free(range->end);
+    hr_free(range->token);
+    hr_free(range->first);
+    hr_free(range->last);
+    hr_free(range);
+}
+
+static struct range *new_range(const char *start_after, const char *end) {
+    struct range *range = hr_calloc(1, sizeof *range);
+    if (range == NULL) {
+        return NULL;
+    }
+    range->tail = &range->pages;
+    range->fresh = true;
+    range->start_after = hr_strdup(start_after);
+    range->end = hr_strdup(end);
+    if ((start_after && !range->start_after) || (end && !range->end)) {
+        free_range(range);
+        return NULL;
+    }
+    return range;
+}
+
+/* How many of the page's items are not above `key`. */
+static size_t up_to(const struct hr_list_page *list, const char *key) {
+    size_t low = 0;
+    size_t high = list->count;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (strcmp(list->items[mid].key, key) <= 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static void swap_text(char **slot, char *text) {
+    hr_free(*slot);
+    *slot = text;
+}
+
+/* The store ignored start-after. When the range before still runs, it takes this one's keys over
+ * and this one goes; otherwise this one stays and passes over what the others have. True: it is
+ * gone. */
+static bool fold_range(struct hr_lister *l, struct range *range) {
+    struct range *before = l->head;
+    while (before && before->link != range) {
+        before = before->link;
+    }
+    l->stats.serial = true;
+    if (before == NULL || before->done) {
+        range->from_top = true;
+        return false;
+    }
+    swap_text(&before->end, range->end);
+    range->end = NULL;
+    before->link = range->link;
+    free_range(range);
+    return true;
+}
+
+static void queue_page(struct hr_lister *l, struct range *range, struct page *page) {
+    const struct hr_list_item *items = page->list.items;
+    swap_text(&range->first, hr_strdup(items[page->next].key));
+    swap_text(&range->last, hr_strdup(items[page->count - 1].key));
+    l->stats.pages++;
+    l->stats.keys += page->count - page->next;
+    *range->tail = page;
+    range->tail = &page->link;
+    range->buffered++;
+    l->buffered++;
+}
+
+/* A page came for the range: cut it at the range's borders, queue it. Takes the page. Lock held. */
+static void take_page(struct hr_lister *l, struct range *range, struct page *page) {
+    struct hr_list_page *list = &page->list;
+    range->busy = false;
+    bool ignored = range->fresh && range->start_after && list->count &&
+                   strcmp(list->items[0].key, range->start_after) <= 0;
+    range->fresh = false;
+    if (ignored && fold_range(l, range)) {
+        free_page(page);
+        return;
+    }
+    page->next = range->from_top ? up_to(list, range->start_after) : 0;
+    page->count = range->end ? up_to(list, range->end) : list->count;
+    range->done = list->next_token == NULL || page->count < list->count;
+    swap_text(&range->token, hr_strdup(list->next_token));
+    if (list->next_token && range->token == NULL) {
+        range->rc = hr_fail(&range->err, HR_E_NOMEM, "out of memory while listing");
+        range->done = true;
+    }
+    if (page->count <= page->next) {
+        free_page(page);
+        return;
+    }
+    queue_page(l, range, page);
+}
+
+/* One LIST for the range. Lock held on entry and return, given up in between. */
+static void fetch(struct hr_lister *l, struct range *range) {
+    struct page *page = hr_calloc(1, sizeof *page);
+    struct hr_list_query query = {
+        .prefix = l->conf.prefix,
+        .start_after = range->token ? NULL : range->start_after,
+        .token = range->token,
+        .page_size = l->page_size,
+    };
+    struct hr_error err;
+    hr_error_clear(&err);
+    range->busy = true;
+    l->stats.requests++;
+    if (l->threaded) {
+        pthread_mutex_unlock(&l->lock);
+    }
+    int rc = page ? l->conf.store->driver->list(l->conf.store, &query, &page->list, &err)
+                  : hr_fail(&err, HR_E_NOMEM, "out of memory while listing");
+    if (l->threaded) {
+        pthread_mutex_lock(&l->lock);
+    }
+    if (rc == 0) {
+        take_page(l, range, page);
+        return;
+    }
+    free_page(page);
+    range->busy = false;
+    range->done = true;
+    range->rc = rc;
+    range->err = err;
+}
+
+/* ---- splitting ------------------------------------------------------------------------------- */
+
+/* Requests beyond the needed ones that the pages so far pay for. */
+static uint64_t allowed_extras(const struct hr_lister *l) {
+    uint64_t pages = l->stats.pages;
+    if (l->n_folders) {
+        return (uint64_t)l->width + FOLDER_PROBES_MAX + pages / 8;
+    }
+    return pages < 4 ? 0 : pages < 20 ? 1 : pages / 20;
+}
+
+/* Does the page's range of keys cross folders below the prefix? */
+static bool crosses_folders(const struct hr_lister *l, const struct range *range) {
+    size_t len = strlen(l->conf.prefix);
+    return range->first && range->last &&
+           (strchr(range->first + len, '/') || strchr(range->last + len, '/'));
+}
+
+static int keep_folders(struct hr_lister *l, const struct hr_list_page *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (!list->items[i].is_prefix) {
+            continue;
+        }
+        char **grown = hr_reallocarray(l->folders, l->n_folders + 1, sizeof *grown);
+        char *copy = hr_strndup(list->items[i].key, list->items[i].key_len);
+        if (grown) {
+            l->folders = grown;
+        }
+        if (grown == NULL || copy == NULL) {
+            hr_free(copy);
+            return HR_E_NOMEM;
+        }
+        l->folders[l->n_folders++] = copy;
+    }
+    return 0;
+}
+
+/* Ask for the folders below the prefix; when there is but one, below that. Lock given up meanwhile.
+ */
+static void probe_folders(struct hr_lister *l) {
+    char *prefix = hr_strdup(l->conf.prefix);
+    l->probed = true;
+    while (prefix && l->probes < FOLDER_PROBES_MAX && !l->stop) {
+        struct hr_list_page list = {0};
+        struct hr_list_query query = {
+            .prefix = prefix, .delimiter = "/", .page_size = l->page_size};
+        l->probes++;
+        l->extras++;
+        l->stats.requests++;
+        pthread_mutex_unlock(&l->lock);
+        int rc = l->conf.store->driver->list(l->conf.store, &query, &list, NULL);
+        pthread_mutex_lock(&l->lock);
+        bool one = rc == 0 && list.count == 1 && list.items[0].is_prefix && !list.next_token;
+        if (rc == 0 && !one) {
+            (void)keep_folders(l, &list); /* fewer candidates, nothing worse */
+        }
+        swap_text(&prefix, one ? hr_strndup(list.items[0].key, list.items[0].key_len) : NULL);
+        hr_list_page_release(&list);
+    }
+    hr_free(prefix);
+}
+
+/* The folder in the middle of those inside (last, end); NULL: none. */
+static const char *middle_folder(const struct hr_lister *l, const struct range *range) {
+    size_t low = 0;
+    while (low < l->n_folders && strcmp(l->folders[low], range->last) <= 0) {
+        low++;
+    }
+    size_t high = low;
+    while (high < l->n_folders &&
+           (range->end == NULL || strcmp(l->folders[high], range->end) < 0)) {
+        high++;
+    }
+    return high > low ? l->folders[low + (high - low) / 2] : NULL;
+}
+
+/* Cut the range at a key beyond what it has listed. False: it cannot be cut. */
+static bool split_range(struct hr_lister *l, struct range *range) {
+    char guess[HR_KEY_MAX];
+    if (range->done || range->last == NULL || range->first == NULL) {
+        return false;
+    }
+    const char *cut = middle_folder(l, range);
+    if (cut == NULL && hr_guess_split(range->first, range->last, range->end, l->ahead, guess)) {
+        cut = guess;
+        l->ahead *= range->end ? 1 : 2;
+    }
+    if (cut == NULL) {
+        return false;
+    }
+    struct range *rest = new_range(cut, range->end);
+    char *end = hr_strdup(cut);
+    if (rest == NULL || end == NULL) {
+        if (rest) {
+            free_range(rest);
+        }
+        hr_free(end);
+        return false;
+    }
+    swap_text(&range->end, end);
+    rest->link = range->link;
+    range->link = rest;
+    l->extras++;
+    l->stats.split = true;
+    return true;
+}
+
+/* A range worth a request now: the first that waits and has room. */
+static struct range *pick(struct hr_lister *l) {
+    for (struct range *range = l->head; range; range = range->link) {
+        if (range->busy || range->done) {
+            continue;
+        }
+        bool head = range == l->head;
+        if (head ? range->buffered < HEAD_PAGES_MAX
+                 : l->buffered + HEAD_PAGES_MAX < BUFFERED_PAGES_MAX) {
+            return range;
+        }
+    }
+    return NULL;
+}
+
+static bool may_split(const struct hr_lister *l) {
+    return !l->stats.serial && (l->conf.store->caps & HR_CAP_START_AFTER) && l->stats.pages > 1 &&
+           l->buffered + HEAD_PAGES_MAX < BUFFERED_PAGES_MAX;
+}
+
+/* Make a new range out of the first one that can be cut. */
+static bool split_some(struct hr_lister *l) {
+    if (!may_split(l)) {
+        return false;
+    }
+    struct range *first = l->head;
+    while (first && (first->done || first->last == NULL)) {
+        first = first->link;
+    }
+    if (first && !l->probed && crosses_folders(l, first)) {
+        probe_folders(l);
+        return true; /* things may have changed: look again */
+    }
+    if (l->extras >= allowed_extras(l)) {
+        return false;
+    }
+    for (struct range *range = l->head; range; range = range->link) {
+        if (split_range(l, range)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void *lister_thread(void *user) {
+    struct hr_lister *l = user;
+    pthread_mutex_lock(&l->lock);
+    while (!l->stop) {
+        struct range *range = pick(l);
+        if (range) {
+            fetch(l, range);
+            pthread_cond_broadcast(&l->ready);
+            pthread_cond_broadcast(&l->work);
+        } else if (!split_some(l)) {
+            pthread_cond_wait(&l->work, &l->lock);
+        }
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+/* ---- the reader ------------------------------------------------------------------------------ */
+
+/* The next page of the first range, ranges that ended dropped. HR_END when all have. Lock held. */
+static int next_page(struct hr_lister *l, struct hr_error *err) {
+    for (;;) {
+        struct range *range = l->head;
+        if (range == NULL) {
+            return HR_END;
+        }
+        if (range->pages) {
+            l->current = range->pages;
+            range->pages = l->current->link;
+            if (range->pages == NULL) {
+                range->tail = &range->pages;
+            }
+            range->buffered--;
+            l->buffered--;
+            return 0;
+        }
+        if (range->rc) {
+            if (err) {
+                *err = range->err;
+            }
+            return range->rc;
+        }
+        if (range->done) {
+            l->head = range->link;
+            free_range(range);
+        } else if (!l->threaded) {
+            fetch(l, range);
+        } else {
+            pthread_cond_wait(&l->ready, &l->lock);
+        }
+    }
+}
+
+int hr_lister_next(struct hr_lister *l, const struct hr_list_item **out, struct hr_error *err) {
+    while (l->current == NULL || l->current->next == l->current->count) {
+        free_page(l->current);
+        l->current = NULL;
+        if (l->threaded) {
+            pthread_mutex_lock(&l->lock);
+        }
+        int rc = next_page(l, err);
+        if (l->threaded) {
+            pthread_cond_broadcast(&l->work);
+            pthread_mutex_unlock(&l->lock);
+        }
+        if (rc) {
+            return rc;
+        }
+    }
+    *out = &l->current->list.items[l->current->next++];
+    return 0;
+}
+
+void hr_lister_get_stats(struct hr_lister *l, struct hr_lister_stats *out) {
+    if (l->threaded) {
+        pthread_mutex_lock(&l->lock);
+    }
+    *out = l->stats;
+    if (l->threaded) {
+        pthread_mutex_unlock(&l->lock);
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static int start_threads(struct hr_lister *l, struct hr_error *err) {
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->ready, NULL);
+    l->threaded = true;
+    for (int i = 0; i < l->width; i++) {
+        if (pthread_create(&l->threads[i], NULL, lister_thread, l)) {
+            break;
+        }
+        l->n_threads++;
+    }
+    return l->n_threads ? 0 : hr_fail(err, HR_E_INTERNAL, "could not start a thread for listing");
+}
+
+int hr_lister_open(const struct hr_lister_conf *conf, struct hr_lister **out,
+                   struct hr_error *err) {
+    struct hr_lister *l = hr_calloc(1, sizeof *l);
+    *out = NULL;
+    if (l) {
+        l->conf = *conf;
+        l->conf.prefix = conf->prefix ? conf->prefix : "";
+        l->page_size = conf->page_size > 0 ? conf->page_size : 1000;
+        l->width = conf->width > WIDTH_MAX ? WIDTH_MAX : conf->width;
+        l->ahead = 8;
+        l->head = new_range(NULL, NULL);
+    }
+    if (l == NULL || l->head == NULL) {
+        hr_lister_close(l);
+        return hr_fail(err, HR_E_NOMEM, "out of memory while listing");
+    }
+    int rc = l->width > 1 ? start_threads(l, err) : 0;
+    if (rc) {
+        hr_lister_close(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+void hr_lister_close(struct hr_lister *l) {
+    if (l == NULL) {
+        return;
+    }
+    if (l->threaded) {
+        pthread_mutex_lock(&l->lock);
+        l->stop = true;
+        pthread_cond_broadcast(&l->work);
+        pthread_mutex_unlock(&l->lock);
+        for (int i = 0; i < l->n_threads; i++) {
+            pthread_join(l->threads[i], NULL);
+        }
+        pthread_cond_destroy(&l->ready);
+        pthread_cond_destroy(&l->work);
+        pthread_mutex_destroy(&l->lock);
+    }
+    while (l->head) {
+        struct range *range = l->head;
+        l->head = range->link;
+        free_range(range);
+    }
+    for (size_t i = 0; i < l->n_folders; i++) {
+        hr_free(l->folders[i]);
+    }
+    hr_free(l->folders);
+    free_page(l->current);
+    hr_free(l);
+}
