@@ -64,4 +64,37 @@ size_t hr_thrift_list(struct hr_thrift_in *in, const struct hr_thrift_field *f,
 bool hr_thrift_list_bool(struct hr_thrift_in *in);
 void hr_thrift_fail(struct hr_thrift_in *in, const char *why);
 
+/* ---- writing (thrift_write.c) -----------------------------------------------------------------
+ * Fields must come in ascending order of id within a struct. `rc` is the first failure (HR_E_NOMEM,
+ * HR_E_BOUND), after which every call does nothing; check it once at the end. */
+
+#define HR_THRIFT_DEPTH 12
+
+struct hr_thrift_out {
+    struct hr_buf *buf; /* appended to */
+    int rc;
+    int depth;
+    int last[HR_THRIFT_DEPTH]; /* last field id of each open struct */
+};
+
+void hr_thrift_out_init(struct hr_thrift_out *out, struct hr_buf *buf); /* opens the outer struct */
+void hr_thrift_put_end(struct hr_thrift_out *out);                      /* closes the open struct */
+void hr_thrift_put_bool(struct hr_thrift_out *out, int id, bool v);
+void hr_thrift_put_i8(struct hr_thrift_out *out, int id, int v);
+void hr_thrift_put_i16(struct hr_thrift_out *out, int id, int v);
+void hr_thrift_put_i32(struct hr_thrift_out *out, int id, int32_t v);
+void hr_thrift_put_i64(struct hr_thrift_out *out, int id, int64_t v);
+void hr_thrift_put_bytes(struct hr_thrift_out *out, int id, const void *ptr, size_t len);
+void hr_thrift_put_struct(struct hr_thrift_out *out, int id); /* then its fields, then put_end */
+/* A list's header; then exactly `count` items of `type` (enum hr_thrift_type). */
+void hr_thrift_put_list(struct hr_thrift_out *out, int id, int type, size_t count);
+void hr_thrift_item_bool(struct hr_thrift_out *out, bool v);
+void hr_thrift_item_i32(struct hr_thrift_out *out, int32_t v);
+void hr_thrift_item_i64(struct hr_thrift_out *out, int64_t v);
+void hr_thrift_item_bytes(struct hr_thrift_out *out, const void *ptr, size_t len);
+void hr_thrift_item_struct(struct hr_thrift_out *out); /* then its fields, then put_end */
+/* Bytes encoded before, verbatim: whole list items (last_id 0), or fields of the open struct of
+ * which the last has id `last_id`. */
+void hr_thrift_put_raw(struct hr_thrift_out *out, const void *ptr, size_t len, int last_id);
+
 #endif
