@@ -325,6 +325,10 @@ int hr_band_checkpoint(struct hr_band *band, const char *last_key, struct hr_err
     if (band->failed) {
         return no_memory(err);
     }
+    /* A resumed sweep may first read what was replaced behind the mark: it never moves back. */
+    if (band->sweep_key != NULL && strcmp(band->sweep_key, last_key) >= 0) {
+        return 0;
+    }
     char *copy = hr_strdup(last_key);
     if (copy == NULL) {
         return no_memory(err);
