@@ -147,9 +147,20 @@ static int parse_number(const struct hr_option *row, const char *text, struct op
     return check_range(row, text, out->d, err);
 }
 
+/* Length up to the next comma that is not inside {} or [], as globs have them. */
+static size_t item_length(const char *text) {
+    int depth = 0;
+    size_t n = 0;
+    for (; text[n] && (depth > 0 || text[n] != ','); n++) {
+        depth += text[n] == '{' || text[n] == '[';
+        depth -= (text[n] == '}' || text[n] == ']') && depth > 0;
+    }
+    return depth > 0 ? strcspn(text, ",") : n;
+}
+
 static int parse_comma_list(const char *text, struct hr_strlist *out, struct hr_error *err) {
     while (*text) {
-        size_t n = strcspn(text, ",");
+        size_t n = item_length(text);
         size_t from = 0;
         size_t to = n;
         while (from < to && (text[from] == ' ' || text[from] == '\t')) {

@@ -50,10 +50,4 @@ void hr_worker_release(struct hr_worker *worker);
 void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_schema *base,
                   struct hr_result *result);
 
-/* A source for a piece: decoded, format known (by probing when it was not). The source must be
- * closed; `inner` is not closed by it. */
-int hr_piece_source(const struct hr_settings *settings, const struct hr_piece *piece,
-                    struct hr_source *inner, const struct hr_format **out_format,
-                    struct hr_source **out, struct hr_error *err);
-
 #endif

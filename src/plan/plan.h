@@ -136,6 +136,7 @@ void hr_sampler_free(struct hr_sampler *sampler);
 struct hr_infer_job {
     const struct hr_sample *samples; /* borrowed */
     size_t n_samples;
+    bool keep_nested; /* structs and lists stay; otherwise, with json.nested_text, JSON text */
     struct hr_schema *schema; /* result, a reference; NULL when there was nothing to look at */
     int rc;                   /* result of this job */
     struct hr_error err;
@@ -146,8 +147,9 @@ struct hr_infer_job {
 int hr_infer_jobs(struct hr_store *store, const struct hr_settings *settings,
                   struct hr_infer_job *jobs, size_t count, int width, struct hr_error *err);
 
-/* Open one object as decoded bytes: reads, looks for a codec when codec_auto, wraps. format NULL:
- * by probing, HR_E_FORMAT when nothing fits; *out_format is what it is then. */
+/* Open one object as decoded bytes: reads, looks for a codec when codec_auto, wraps. format NULL in
+ * the sample: by probing, HR_E_FORMAT when nothing fits; *out_format is what it is then. window:
+ * bytes of the first GET, 0: 64 KiB. */
 int hr_open_sample(struct hr_store *store, const struct hr_settings *settings,
                    const struct hr_sample *sample, size_t window,
                    const struct hr_format **out_format, struct hr_source **out,
@@ -191,6 +193,12 @@ struct hr_task {
     struct hr_arena *arena;
 };
 void hr_task_free(struct hr_task *task); /* NULL allowed */
+/* A source for a piece: decoded, its format known (by probing when the piece's is NULL). The source
+ * must be closed; `inner` is not closed by it. src->size is the object's when nothing inflates,
+ * else -1. */
+int hr_piece_source(const struct hr_settings *settings, const struct hr_piece *piece,
+                    struct hr_source *inner, const struct hr_format **out_format,
+                    struct hr_source **out, struct hr_error *err);
 /* A task as JSON (new reference) and back: what `plan --tasks` prints and a Spark partition
  * carries. */
 int hr_task_to_json(const struct hr_task *task, json_t **out, struct hr_error *err);

@@ -26,7 +26,8 @@ struct held {
 struct target {
     char *text;
     bool object;
-    bool quiet; /* an object that need not be there */
+    bool quiet;   /* an object that need not be there */
+    bool by_name; /* the user named this object */
 };
 
 struct hr_scan {
@@ -62,7 +63,7 @@ static int nomem(struct hr_error *err) {
 }
 
 /* Takes over text (NULL: no memory). */
-static int add_target(struct hr_scan *scan, char *text, bool object, bool quiet,
+static int add_target(struct hr_scan *scan, char *text, bool object, bool quiet, bool by_name,
                       struct hr_error *err) {
     struct target *grown =
         text ? hr_reallocarray(scan->targets, scan->n_targets + 1, sizeof *grown) : NULL;
@@ -71,7 +72,7 @@ static int add_target(struct hr_scan *scan, char *text, bool object, bool quiet,
         return nomem(err);
     }
     scan->targets = grown;
-    grown[scan->n_targets++] = (struct target){text, object, quiet};
+    grown[scan->n_targets++] = (struct target){text, object, quiet, by_name};
     return 0;
 }
 
@@ -131,10 +132,10 @@ static int stream_targets(struct hr_scan *scan, struct hr_error *err) {
         hr_free(next);
         int rc = 0;
         if (hr_format_by_key(stream->name, len) || !scan->conf.settings->files.strict_extensions) {
-            rc = add_target(scan, concat(prefix, stream->name, ""), true, true, err);
+            rc = add_target(scan, concat(prefix, stream->name, ""), true, true, false, err);
         }
         if (rc == 0) {
-            rc = add_target(scan, concat(prefix, stream->name, "/"), false, false, err);
+            rc = add_target(scan, concat(prefix, stream->name, "/"), false, false, false, err);
         }
         if (rc) {
             return rc;
@@ -146,12 +147,12 @@ static int stream_targets(struct hr_scan *scan, struct hr_error *err) {
 static int make_targets(struct hr_scan *scan, struct hr_error *err) {
     const struct hr_place *place = &scan->conf.settings->place;
     if (place->object) {
-        return add_target(scan, hr_strdup(place->object), true, false, err);
+        return add_target(scan, hr_strdup(place->object), true, false, true, err);
     }
     if (list_by_stream(scan)) {
         return stream_targets(scan, err);
     }
-    return add_target(scan, hr_select_list_prefix(scan->conf.settings), false, false, err);
+    return add_target(scan, hr_select_list_prefix(scan->conf.settings), false, false, false, err);
 }
 
 static void add_stats(struct hr_lister_stats *to, const struct hr_lister_stats *from) {
@@ -218,7 +219,7 @@ static int try_maybe(struct hr_scan *scan, struct hr_error *err) {
         return HR_END;
     }
     scan->tried_maybe = true;
-    return add_target(scan, hr_strdup(maybe), true, true, err);
+    return add_target(scan, hr_strdup(maybe), true, true, true, err);
 }
 
 /* On to the next target: 0, or HR_END after the last. */
@@ -405,7 +406,7 @@ int hr_scan_next(struct hr_scan *scan, const struct hr_object **out, struct hr_e
         if (rc) {
             return rc;
         }
-        bool by_name = scan->targets[scan->target].object;
+        bool by_name = scan->targets[scan->target].by_name;
         enum hr_skip why = hr_selector_judge(scan->selector, &item, by_name, &scan->object);
         if (why == HR_SKIP_NONE) {
             rc = stream_of(scan, &item, &stream, err);
@@ -490,6 +491,16 @@ void hr_scan_lister_stats(const struct hr_scan *scan, struct hr_lister_stats *ou
         struct hr_lister_stats now;
         hr_lister_get_stats(scan->lister, &now);
         add_stats(out, &now);
+    }
+}
+
+void hr_scan_leave(struct hr_scan *scan, long stream, int64_t size) {
+    struct hr_selection *both[] = {&scan->total, &scan->streams[stream]};
+    for (size_t i = 0; i < HR_COUNTOF(both); i++) {
+        both[i]->objects[HR_SKIP_NONE]--;
+        both[i]->bytes[HR_SKIP_NONE] -= (uint64_t)size;
+        both[i]->objects[HR_SKIP_LIMIT]++;
+        both[i]->bytes[HR_SKIP_LIMIT] += (uint64_t)size;
     }
 }
 

@@ -145,8 +145,13 @@ static bool same_family(const struct hr_format *a, const struct hr_format *b) {
 
 /* The format the object is read as; false: it is another kind of file. */
 static bool choose_format(const struct hr_selector *s, const struct hr_list_item *item,
-                          struct hr_object *out) {
+                          bool by_name, struct hr_object *out) {
     const struct hr_format *by_key = hr_format_by_key(item->key, item->key_len);
+    if (by_name && s->format) {
+        bool said = hr_settings_given(s->settings, "file_format");
+        out->format = said || by_key == NULL ? s->format : by_key;
+        return out->format->missing == NULL;
+    }
     if (s->format == NULL) {
         out->format = by_key;
         return by_key == NULL || by_key->missing == NULL;
@@ -188,7 +193,7 @@ enum hr_skip hr_selector_judge(struct hr_selector *s, const struct hr_list_item 
     if (!by_name && !pattern_takes(s, item, rel)) {
         return HR_SKIP_PATTERN;
     }
-    if (!choose_format(s, item, out) || !choose_codec(s, item, out)) {
+    if (!choose_format(s, item, by_name, out) || !choose_codec(s, item, out)) {
         return HR_SKIP_FORMAT;
     }
     if (item->info.mtime_us < files->start_us || item->info.mtime_us >= files->end_us) {

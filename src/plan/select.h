@@ -20,4 +20,7 @@ enum hr_skip hr_selector_judge(struct hr_selector *selector, const struct hr_lis
  * hr_free; NULL: no memory. */
 char *hr_select_list_prefix(const struct hr_settings *settings);
 
+/* A chosen object is left for a later run after all: count it as HR_SKIP_LIMIT. */
+void hr_scan_leave(struct hr_scan *scan, long stream, int64_t size);
+
 #endif

@@ -347,6 +347,9 @@ static int finish_dest(struct hr_settings *settings, struct hr_error *err) {
     if (found != HR_DEST_NONE) {
         dest->type = found;
     }
+    if (dest->type == HR_DEST_NONE) {
+        return 0; /* there is no destination: discover, ls, null: */
+    }
     const struct hr_format *format = NULL;
     int rc = check_format("destination's ", dest->file_format, &format, err);
     if (rc == 0 && format->encoder == NULL) {

@@ -1,8 +1,9 @@
-/* pipeline/piece.c - from an object's bytes to decoded bytes: looks at the first bytes when name
+/* plan/piece_source.c - from an object's bytes to decoded bytes: looks at the first bytes when name
  * and options leave codec or format open, and replays them. */
 #include <string.h>
 
-#include "pipeline/work.h"
+#include "base/mem.h"
+#include "plan/plan.h"
 
 /* Gives back a slice that was looked at, then goes on with the inner source, which it does not own
  * (the feed does). */
