@@ -117,7 +117,7 @@ static int one_run(const uint8_t *ptr, size_t len, struct hr_schema *schema,
 int main(int argc, char **argv) {
     struct hr_error err;
     size_t len = 0;
-    const int runs = argc > 2 ? atoi(argv[2]) : 5;
+    const int runs = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 5;
     const char *name = argc > 3 ? argv[3] : "";
     const struct hr_j_engine *engine = strcmp(name, "general") == 0  ? &hr_j_engine_general
                                        : strcmp(name, "scalar") == 0 ? &hr_j_engine_scalar

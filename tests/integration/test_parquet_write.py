@@ -58,7 +58,10 @@ def nanos_of_text(text: str) -> int:
         hours, minutes, seconds = map(int, head.split(":"))
         return (hours * 3600 + minutes * 60 + seconds) * 10**9 + nanos
     when = dt.datetime.fromisoformat(head).replace(tzinfo=dt.UTC)
-    return int((when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(seconds=1)) * 10**9 + nanos
+    return (
+        int((when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(seconds=1)) * 10**9
+        + nanos
+    )
 
 
 def plain_wanted(value: Any, kind: pa.DataType) -> Any:

@@ -99,7 +99,7 @@ HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *hr_pqw_pack16_avx2(const uint32_t *v, size
     const __m128i one = _mm_cvtsi32_si128(width), two = _mm_cvtsi32_si128(2 * width);
     const int four = 4 * width;
     for (size_t i = 0; i < n; i += 8) {
-        const __m256i p = hr_pqw_pairs(_mm256_loadu_si256((const __m256i *)(v + i)), one);
+        const __m256i p = hr_pqw_pairs(_mm256_loadu_si256((const void *)(v + i)), one);
         const __m256i odd = _mm256_unpackhi_epi64(p, p);
         const __m256i q = _mm256_or_si256(p, _mm256_sll_epi64(odd, two));
         const uint64_t x = (uint64_t)_mm256_extract_epi64(q, 0);
@@ -123,7 +123,7 @@ HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *hr_pqw_pack31_avx2(const uint32_t *v, size
     const __m128i one = _mm_cvtsi32_si128(width);
     const int whole = 4 * width / 8, odd = 4 * width % 8;
     for (size_t i = 0; i < n; i += 8) {
-        const __m256i p = hr_pqw_pairs(_mm256_loadu_si256((const __m256i *)(v + i)), one);
+        const __m256i p = hr_pqw_pairs(_mm256_loadu_si256((const void *)(v + i)), one);
         const hr_u128 a = (uint64_t)_mm256_extract_epi64(p, 0) |
                           (hr_u128)(uint64_t)_mm256_extract_epi64(p, 1) << (2 * width);
         const hr_u128 b = (uint64_t)_mm256_extract_epi64(p, 2) |
