@@ -14,6 +14,7 @@
 #define STEP_MIN 4096u
 #define RAW_MAX (64 * 1024)
 #define CARRY_KEEP (4u << 20)
+#define NEAR_MAX 40u /* bytes of text shown in a message */
 
 /* ---- the window ---- */
 
@@ -150,11 +151,6 @@ static void leave_carry(struct hr_j_frame *frame) {
 
 int hr_j_frame_more(struct hr_j_frame *frame, struct hr_error *err) {
     const size_t have = (size_t)(frame->lex.end - frame->p);
-    if (have >= frame->record_max) {
-        char why[96];
-        snprintf(why, sizeof(why), "a record is longer than %zu bytes", frame->record_max);
-        return hr_j_frame_fail(frame, HR_E_BOUND, frame->p, why, err);
-    }
     return extend(frame, have > STEP_MIN ? have : STEP_MIN, err);
 }
 
@@ -166,21 +162,35 @@ int64_t hr_j_frame_line(struct hr_j_frame *frame, const uint8_t *p, int64_t *out
     return frame->line;
 }
 
-void hr_j_frame_reason(struct hr_j_frame *frame, const uint8_t *at, const char *why, char *out,
+/* What stands at `at`, for messages: the same whatever the slices. Lengthens the window when the
+ * text goes on behind it; *at moves with it. */
+static struct hr_slice near_text(struct hr_j_frame *frame, const uint8_t **at) {
+    const bool lines = frame->framing == HR_J_LINES;
+    const int64_t ahead = *at - frame->p;
+    size_t left = (size_t)(frame->lex.end - *at);
+    const uint8_t *newline = lines && left ? memchr(*at, '\n', left) : NULL;
+    if (left < NEAR_MAX && newline == NULL && !frame->lex.eof && ahead >= 0 &&
+        extend(frame, STEP_MIN, NULL) == 0) {
+        *at = frame->p + ahead;
+        left = (size_t)(frame->lex.end - *at);
+    }
+    left = left < NEAR_MAX ? left : NEAR_MAX;
+    newline = left ? memchr(*at, '\n', left) : NULL;
+    return hr_slice_of(*at, newline ? (size_t)(newline - *at) : left);
+}
+
+void hr_j_frame_reason(struct hr_j_frame *frame, const uint8_t **at, const char *why, char *out,
                        size_t size) {
     int64_t column;
-    hr_j_frame_line(frame, at, &column);
-    const uint8_t *stop = frame->lex.end - at > 40 ? at + 40 : frame->lex.end;
-    const uint8_t *newline = stop > at ? memchr(at, '\n', (size_t)(stop - at)) : NULL;
-    char near[200];
-    hr_printable(hr_slice_of(at, (size_t)((newline ? newline : stop) - at)), 40, near,
-                 sizeof(near));
-    if (at >= frame->lex.end) {
-        snprintf(out, size, "%s (column %lld, at the end of the text)", why, (long long)column);
-    } else if (newline == at) {
-        snprintf(out, size, "%s (column %lld, at the end of the line)", why, (long long)column);
+    char text[4 * NEAR_MAX + 8];
+    const struct hr_slice near = near_text(frame, at);
+    hr_j_frame_line(frame, *at, &column);
+    hr_printable(near, NEAR_MAX, text, sizeof(text));
+    if (near.len > 0) {
+        snprintf(out, size, "%s (column %lld, at '%s')", why, (long long)column, text);
     } else {
-        snprintf(out, size, "%s (column %lld, at '%s')", why, (long long)column, near);
+        snprintf(out, size, "%s (column %lld, at the end of the %s)", why, (long long)column,
+                 *at < frame->lex.end ? "line" : "text");
     }
 }
 
@@ -188,7 +198,7 @@ int hr_j_frame_fail(struct hr_j_frame *frame, int code, const uint8_t *at, const
                     struct hr_error *err) {
     char reason[400];
     int64_t column;
-    hr_j_frame_reason(frame, at, why, reason, sizeof(reason));
+    hr_j_frame_reason(frame, &at, why, reason, sizeof(reason));
     const int64_t line = hr_j_frame_line(frame, at, &column);
     hr_fail(err, code, "could not read JSON at line %lld: %s", (long long)line, reason);
     hr_error_object(err, frame->src->name);
@@ -220,6 +230,7 @@ static enum hr_j_framing after_object(const uint8_t *p, const uint8_t *q, const 
     return *q == '\n' ? HR_J_LINES : HR_J_DOCUMENT;
 }
 
+/* More bytes never change an answer, so slices do not matter. */
 enum hr_j_framing hr_j_sniff(const uint8_t *head, size_t len, bool eof) {
     uint64_t open[4 + 256 / 64];
     struct hr_j_lex lex = {.end = head + len,
@@ -246,7 +257,7 @@ enum hr_j_framing hr_j_sniff(const uint8_t *head, size_t len, bool eof) {
         if (q != NULL) {
             return after_object(p, q, lex.end, eof);
         }
-        return lex.status == HR_J_MORE && !all ? HR_J_UNKNOWN : by_second_line(p, lex.end);
+        return all ? by_second_line(p, lex.end) : HR_J_UNKNOWN;
     }
     if (q == NULL) {
         return lex.status != HR_J_MORE || len >= HR_J_SNIFF ? HR_J_LINES

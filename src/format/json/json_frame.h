@@ -9,6 +9,7 @@
 #define HR_FORMAT_JSON_FRAME_H
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "format/json/json_lex.h"
 
 #define HR_J_SNIFF (64 * 1024) /* bytes looked at to tell lines from a document */
@@ -65,8 +66,12 @@ void hr_j_frame_close(struct hr_j_frame *frame);
  * text between records that does not belong there). Lines: p may stand on anything but a blank. */
 int hr_j_frame_next(struct hr_j_frame *frame, struct hr_error *err);
 /* The open record did not fit the window (HR_J_MORE): lengthen it; the record starts at the new
- * frame->p. HR_E_BOUND when it is over record_max. */
+ * frame->p. The caller has asked hr_j_frame_too_long. */
 int hr_j_frame_more(struct hr_j_frame *frame, struct hr_error *err);
+/* Is the open record, which reaches to `p` at least, over record_max? */
+static inline bool hr_j_frame_too_long(const struct hr_j_frame *frame, const uint8_t *p) {
+    return (size_t)(p - frame->p) > frame->record_max + HR_PAD;
+}
 /* The open record ends at `end`. Lines: what follows up to the newline must be blank, otherwise
  * NULL with the lexer's answer and the record stays open. */
 const uint8_t *hr_j_frame_tail(struct hr_j_frame *frame, const uint8_t *end);
@@ -85,8 +90,8 @@ int64_t hr_j_frame_line(struct hr_j_frame *frame, const uint8_t *p, int64_t *out
 /* Fill err: "could not read JSON at line 3: WHY (column 14, at 'TEXT')"; returns code. */
 int hr_j_frame_fail(struct hr_j_frame *frame, int code, const uint8_t *at, const char *why,
                     struct hr_error *err);
-/* The part behind the line alone. */
-void hr_j_frame_reason(struct hr_j_frame *frame, const uint8_t *at, const char *why, char *out,
+/* The part behind the line alone. The window may move, *at with it. */
+void hr_j_frame_reason(struct hr_j_frame *frame, const uint8_t **at, const char *why, char *out,
                        size_t size);
 
 /* Lines or document, by the first bytes. HR_J_UNKNOWN only while !eof and fewer than HR_J_SNIFF. */

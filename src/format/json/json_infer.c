@@ -24,7 +24,9 @@ static int note(struct sample *s, const struct hr_j_token *token, struct hr_erro
     if (object) {
         return hr_j_types_note(&s->record, &s->rules, 0, &s->frame.lex, token, err);
     }
-    return s->objects > 0 ? 0 : hr_j_types_note(&s->bare, &s->rules, 1, &s->frame.lex, token, err);
+    return s->record.n_members > 0
+               ? 0
+               : hr_j_types_note(&s->bare, &s->rules, 1, &s->frame.lex, token, err);
 }
 
 static int code_of(enum hr_j_status status) {
@@ -67,10 +69,10 @@ static int take(struct sample *s, int64_t bytes_max, struct hr_error *err) {
         if (s->objects + s->others > 0 && hr_j_frame_offset(frame, lex->end) >= bytes_max) {
             return HR_END;
         }
-        const int rc = hr_j_frame_more(frame, err);
-        if (rc == HR_E_BOUND) {
-            return bad_record(s, rc, frame->p, "a record is too long", err);
+        if (hr_j_frame_too_long(frame, lex->end)) {
+            return bad_record(s, HR_E_BOUND, frame->p, "a record is too long", err);
         }
+        const int rc = hr_j_frame_more(frame, err);
         if (rc != 0) {
             return rc;
         }
@@ -92,10 +94,10 @@ static int sample(struct sample *s, const struct hr_infer_params *params, struct
 }
 
 static int answer(const struct sample *s, struct hr_schema **out, struct hr_error *err) {
-    if (s->objects > 0 || s->others == 0 || s->frame.framing != HR_J_DOCUMENT) {
+    if (s->record.n_members > 0 || s->others == 0 || s->frame.framing != HR_J_DOCUMENT) {
         return hr_j_types_schema(&s->record, &s->rules, out, err);
     }
-    /* An array of plain values: one column. */
+    /* A document of plain values: one column. */
     struct hr_schema *schema = hr_schema_new(1);
     int rc = schema ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a schema");
     if (rc == 0) {

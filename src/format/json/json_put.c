@@ -423,6 +423,7 @@ const uint8_t *hr_j_slot_value(struct hr_json *json, struct hr_j_scope *scope,
                                struct hr_j_shape *shape, struct hr_j_slot *slot, const uint8_t *p) {
     struct hr_j_lex *lex = &json->frame.lex;
     struct hr_j_col *col = slot->col;
+    p = hr_j_blank(lex, p); /* a predicted key may be followed by more blanks than last time */
     if (slot->flat && p < lex->end && *p == '{') {
         if (slot->child == NULL && hr_j_shape_child(json, shape, slot) != 0) {
             return hr_j_fail(lex, hr_fail(lex->err, HR_E_NOMEM, "could not allocate a JSON key"));

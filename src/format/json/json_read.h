@@ -131,9 +131,9 @@ struct hr_json {
     const uint8_t *inner; /* a value inside a nested one did not fit */
     struct hr_j_misfit *misfits;
     size_t n_misfits, cap_misfits;
-    struct hr_j_types need;       /* by column name: what the values seen need */
-    struct hr_buf scratch;        /* decoded keys, rescued values */
-    const uint8_t *no_object_end; /* the record was sound JSON, but no object: behind it */
+    struct hr_j_types need; /* by column name: what the values seen need */
+    struct hr_buf scratch;  /* decoded keys, rescued values */
+    size_t no_object;       /* the record was sound JSON but no object: its length */
     char reason[400];
     char bound[64];
 };

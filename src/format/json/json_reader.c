@@ -50,7 +50,7 @@ static const uint8_t *parse_bare(struct hr_json *json, struct hr_j_scope *scope,
                                       "a record is a string, not an object",
                                       "a record is an object",
                                       "a record is an array, not an object"};
-    json->no_object_end = q;
+    json->no_object = (size_t)(q - p);
     lex->status = HR_J_BAD;
     lex->at = p;
     lex->why = why[token.kind];
@@ -64,12 +64,15 @@ static const uint8_t *parse(struct hr_json *json) {
     struct hr_j_scope scope = {
         .id = ++json->ids, .idx = json->row, .cols = json->cols, .n_cols = json->n_cols};
     lex->depth = 0;
-    json->no_object_end = NULL;
+    json->no_object = 0;
     if (*p == '{') {
         lex->depth = 1;
         p = json->engine->object(json, &scope, &json->root, p);
     } else {
         p = parse_bare(json, &scope, p);
+    }
+    if (p != NULL && hr_j_frame_too_long(&json->frame, p)) {
+        return hr_j_bad(lex, p, "");
     }
     p = p ? hr_j_frame_tail(&json->frame, p) : NULL;
     if (p == NULL) {
@@ -92,9 +95,9 @@ static int reject(struct hr_json *json, int code, const uint8_t *at, const char 
                   struct hr_error *err) {
     struct hr_j_frame *frame = &json->frame;
     const bool lines = frame->framing == HR_J_LINES;
-    if (json->params->reject == NULL || (!lines && json->no_object_end == NULL)) {
+    if (json->params->reject == NULL || (!lines && json->no_object == 0)) {
         hr_j_frame_fail(frame, code, at, why, err);
-        if (lines || json->no_object_end != NULL) {
+        if (lines || json->no_object > 0) {
             hr_error_hint(err, "correct the record, or set on_error to skip or quarantine to go on "
                                "without records like it");
         }
@@ -104,16 +107,16 @@ static int reject(struct hr_json *json, int code, const uint8_t *at, const char 
     struct hr_reject what = {.byte_offset = hr_j_frame_offset(frame, frame->p),
                              .line = hr_j_frame_line(frame, frame->p, &column),
                              .reason = json->reason};
-    hr_j_frame_reason(frame, at, why, json->reason, sizeof(json->reason));
-    if (json->no_object_end != NULL) {
+    hr_j_frame_reason(frame, &at, why, json->reason, sizeof(json->reason));
+    if (json->no_object > 0) {
         const uint8_t *begin = frame->p;
-        const uint8_t *end = json->no_object_end;
+        const uint8_t *end = begin + json->no_object;
         while (end > begin && (end[-1] == '\n' || end[-1] == '\r')) {
             end--;
         }
         const size_t len = (size_t)(end - begin);
         what.raw = hr_slice_of(begin, len < 65536 ? len : 65536);
-        hr_j_frame_done(frame, json->no_object_end);
+        hr_j_frame_done(frame, begin + json->no_object);
     } else {
         const int rc = hr_j_frame_drop(frame, &what.raw, err);
         if (rc != 0) {
@@ -140,34 +143,42 @@ static int add_row(struct hr_json *json, const uint8_t *tail, struct hr_error *e
     return hr_j_shapes_trim(json, err);
 }
 
+/* The open record is over the bound: so it is in a window of any length. */
+static int over_bound(struct hr_json *json, struct hr_error *err) {
+    snprintf(json->bound, sizeof(json->bound), "a record is longer than %zu bytes",
+             json->frame.record_max);
+    json->no_object = 0;
+    return reject(json, HR_E_BOUND, json->frame.p, json->bound, err);
+}
+
 /* The open record: into a row, or rejected. */
 static int take_record(struct hr_json *json, struct hr_error *err) {
-    struct hr_j_lex *lex = &json->frame.lex;
+    struct hr_j_frame *frame = &json->frame;
+    const struct hr_j_lex *lex = &frame->lex;
     for (;;) {
         const uint8_t *tail = parse(json);
         if (tail != NULL) {
             return add_row(json, tail, err);
         }
-        const enum hr_j_status status = lex->status;
-        const uint8_t *at = lex->at;
         forget_record(json);
-        if (status == HR_J_ERROR) {
+        if (lex->status == HR_J_ERROR) {
             return lex->rc;
         }
-        if (status == HR_J_MORE) {
-            const int rc = hr_j_frame_more(&json->frame, err);
-            if (rc == HR_E_BOUND && json->frame.framing == HR_J_LINES) {
-                snprintf(json->bound, sizeof(json->bound), "a record is longer than %zu bytes",
-                         json->frame.record_max);
-                return json->widening ? HR_WIDEN
-                                      : reject(json, rc, json->frame.p, json->bound, err);
+        if (lex->status != HR_J_MORE) {
+            if (json->widening) {
+                return HR_WIDEN;
             }
-            if (rc != 0) {
-                return rc;
-            }
-            continue;
+            return hr_j_frame_too_long(frame, lex->at)
+                       ? over_bound(json, err)
+                       : reject(json, code_of(lex->status), lex->at, lex->why, err);
         }
-        return json->widening ? HR_WIDEN : reject(json, code_of(status), at, lex->why, err);
+        if (hr_j_frame_too_long(frame, lex->end)) {
+            return json->widening ? HR_WIDEN : over_bound(json, err);
+        }
+        const int rc = hr_j_frame_more(frame, err);
+        if (rc != 0) {
+            return rc;
+        }
     }
 }
 

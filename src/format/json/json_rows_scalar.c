@@ -52,7 +52,7 @@ static inline const uint8_t *take_string_scalar(const struct hr_json *json, stru
     }
     const size_t len = (size_t)(p - start) - 1;
     const size_t at = (size_t)col->offsets[idx];
-    if (len > col->cap - at) {
+    if (col->cap == 0 || len > col->cap - at) {
         return NULL;
     }
     memcpy(col->data + at, start, len);
