@@ -103,9 +103,11 @@ static size_t put_escape(uint8_t *dst, uint8_t c) {
     return 6;
 }
 
+typedef size_t (*copy_fn)(uint8_t *dst, const uint8_t *src, size_t len);
+
 /* The rest of a string behind its plain beginning: escapes and non-ASCII text. */
-static int string_rest(struct hr_j_text *text, const uint8_t *p, const uint8_t *end,
-                       struct hr_error *err) {
+static int string_rest(struct hr_j_text *text, copy_fn copy_plain, const uint8_t *p,
+                       const uint8_t *end, struct hr_error *err) {
     const int rc = hr_j_text_room(text, 6 * (size_t)(end - p) + 1 + HR_PAD, err);
     if (rc != 0) {
         return rc;
@@ -125,7 +127,7 @@ static int string_rest(struct hr_j_text *text, const uint8_t *p, const uint8_t *
             dst += put_escape(dst, c);
             p++;
         } else {
-            const size_t n = text->copy_plain(dst, p, (size_t)(end - p));
+            const size_t n = copy_plain(dst, p, (size_t)(end - p));
             dst += n;
             p += n;
         }
@@ -135,21 +137,31 @@ static int string_rest(struct hr_j_text *text, const uint8_t *p, const uint8_t *
     return 0;
 }
 
-int hr_j_text_string(struct hr_j_text *text, struct hr_slice s, struct hr_error *err) {
+static int put_string(struct hr_j_text *text, copy_fn copy_plain, struct hr_slice s,
+                      struct hr_error *err) {
     const int rc = hr_j_text_room(text, s.len + 2, err);
     if (rc != 0) {
         return rc;
     }
     uint8_t *dst = text->ptr + text->len;
     *dst++ = '"';
-    const size_t n = s.len ? text->copy_plain(dst, s.ptr, s.len) : 0;
+    const size_t n = s.len ? copy_plain(dst, s.ptr, s.len) : 0;
     text->len += n + 1;
     if (n < s.len) {
-        return string_rest(text, s.ptr + n, s.ptr + s.len, err);
+        return string_rest(text, copy_plain, s.ptr + n, s.ptr + s.len, err);
     }
     dst[n] = '"';
     text->len++;
     return 0;
+}
+
+int hr_j_text_string(struct hr_j_text *text, struct hr_slice s, struct hr_error *err) {
+    return put_string(text, text->copy_plain, s, err);
+}
+
+/* Names and other text without padding behind it. */
+static int put_name(struct hr_j_text *text, struct hr_slice s, struct hr_error *err) {
+    return put_string(text, hr_j_copy_plain_scalar, s, err);
 }
 
 /* Text of a JSON column: embedded when it is JSON. */
@@ -271,7 +283,7 @@ static int structure(struct hr_j_text *text, const struct hr_vec *vec, int64_t i
         if (c > 0) {
             put_byte(text, ',');
         }
-        rc = hr_j_text_string(text, hr_slice_str(vec->children[c].field->name), err);
+        rc = put_name(text, hr_slice_str(vec->children[c].field->name), err);
         rc = rc ? rc : hr_j_text_room(text, 1, err);
         if (rc == 0) {
             put_byte(text, ':');
@@ -287,7 +299,7 @@ static int entry(struct hr_j_text *text, const struct hr_vec *entries, int64_t k
                  struct hr_error *err) {
     hr_buf_clear(&text->scratch);
     int rc = hr_vec_text(&entries->children[0], k, &text->scratch, err);
-    rc = rc ? rc : hr_j_text_string(text, hr_buf_slice(&text->scratch), err);
+    rc = rc ? rc : put_name(text, hr_buf_slice(&text->scratch), err);
     rc = rc ? rc : hr_j_text_room(text, 8, err);
     if (rc != 0) {
         return rc;

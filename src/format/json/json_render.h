@@ -19,7 +19,7 @@ struct hr_j_text {
 int hr_j_text_init(struct hr_j_text *text, struct hr_error *err);
 void hr_j_text_release(struct hr_j_text *text);
 int hr_j_text_room(struct hr_j_text *text, size_t extra, struct hr_error *err);
-/* A string with its quotes, escaped. */
+/* A string with its quotes, escaped; HR_PAD bytes behind it can be read, as in a column. */
 int hr_j_text_string(struct hr_j_text *text, struct hr_slice s, struct hr_error *err);
 /* Value i: what hr_vec_json gives, except that text of JSON columns is embedded only when it is
  * JSON, made compact; otherwise it is written as a string. */
