@@ -170,6 +170,26 @@ static int tsv_open(struct hr_source *src, const struct hr_format_opts *opts,
     return hr_csv_open(src, opts, params, "\t", out, err);
 }
 
+static int csv_encoder(struct hr_schema *schema, const struct hr_write_opts *opts,
+                       struct hr_encoder **out, struct hr_error *err) {
+    return hr_csv_encoder(schema, opts, ",", out, err);
+}
+
+static int csv_file_writer(struct hr_schema *schema, const struct hr_write_opts *opts,
+                           struct hr_out *dst, struct hr_file_writer **out, struct hr_error *err) {
+    return hr_csv_file_writer(schema, opts, ",", dst, out, err);
+}
+
+static int tsv_encoder(struct hr_schema *schema, const struct hr_write_opts *opts,
+                       struct hr_encoder **out, struct hr_error *err) {
+    return hr_csv_encoder(schema, opts, "\t", out, err);
+}
+
+static int tsv_file_writer(struct hr_schema *schema, const struct hr_write_opts *opts,
+                           struct hr_out *dst, struct hr_file_writer **out, struct hr_error *err) {
+    return hr_csv_file_writer(schema, opts, "\t", dst, out, err);
+}
+
 static const char *const CSV_SUFFIXES[] = {".csv", NULL};
 static const char *const TSV_SUFFIXES[] = {".tsv", ".tab", NULL};
 
@@ -182,6 +202,8 @@ const struct hr_format hr_format_csv = {
     .probe = csv_probe,
     .infer = csv_infer,
     .open = csv_open,
+    .encoder = csv_encoder,
+    .file_writer = csv_file_writer,
 };
 
 const struct hr_format hr_format_tsv = {
@@ -193,4 +215,6 @@ const struct hr_format hr_format_tsv = {
     .probe = tsv_probe,
     .infer = tsv_infer,
     .open = tsv_open,
+    .encoder = tsv_encoder,
+    .file_writer = tsv_file_writer,
 };

@@ -1,0 +1,491 @@
+/* format/csv/csv_write.c - batches to CSV or TSV text, RFC 4180 with LF line ends.
+ *
+ * The encoder renders rows into a raw block and cuts it behind the first row that fills it, so cuts
+ * depend on the rows alone; each block is one member of the codec (gzip, zstd …), so blocks made by
+ * different tasks can follow one another. The file writer puts the header in front of the first.
+ *
+ * Null is nothing, the empty text is "". A text is quoted when it holds a delimiter, a quote, CR or
+ * LF, or reads like a null word. In a table of one column a null that is no text is "" too, because
+ * many readers pass over empty lines. Output is UTF-8 whatever csv_encoding says.
+ */
+#include "base/num.h"
+#include "base/time.h"
+#include "format/csv/csv_internal.h"
+
+#define BLOCK_BYTES ((size_t)8 << 20)
+#define VALUE_ROOM 64 /* the longest number or date */
+
+struct csv_writer {
+    struct csv_dialect dialect;
+    struct hr_csv_opts defaults; /* when the caller gives none */
+    const struct hr_codec *codec;
+    int level;
+    bool always;
+    uint64_t special[6]; /* bytes that call for quotes, eight times each */
+    unsigned n_special;
+    bool special_byte[256];
+    struct hr_schema *schema;
+};
+
+struct csv_encoder {
+    struct hr_encoder base;
+    struct csv_writer w;
+    uint8_t *raw; /* the block being filled */
+    size_t len, cap, target;
+    int64_t rows;
+    struct hr_buf scratch;
+    struct hr_block *ready; /* [next, count) are finished */
+    size_t next, count, ready_cap;
+};
+
+/* ---- what both have ---- */
+
+static void add_special(struct csv_writer *w, int byte) {
+    if (byte >= 0 && !w->special_byte[byte]) {
+        w->special_byte[byte] = true;
+        w->special[w->n_special++] = (uint64_t)(unsigned)byte * (uint64_t)0x0101010101010101;
+    }
+}
+
+static int writer_init(struct csv_writer *w, struct hr_schema *schema,
+                       const struct hr_write_opts *opts, const char *delimiter,
+                       struct hr_error *err) {
+    const struct hr_csv_opts *csv = opts->csv;
+    if (csv == NULL) {
+        w->defaults = (struct hr_csv_opts){.header = true, .double_quote = true};
+        csv = &w->defaults;
+    }
+    const int rc = hr_csv_dialect_init(&w->dialect, csv, delimiter, err);
+    if (rc != 0) {
+        return rc;
+    }
+    const struct csv_dialect *d = &w->dialect;
+    if (d->quote >= 0 && !d->double_quote && d->escape < 0) {
+        hr_fail(err, HR_E_CONFIG, "could not write CSV without csv_double_quote and csv_escape");
+        hr_error_hint(err, "set csv_escape, so that quotes inside fields can be written");
+        return HR_E_CONFIG;
+    }
+    add_special(w, d->delim[0]);
+    add_special(w, '\n');
+    add_special(w, '\r');
+    add_special(w, d->quote);
+    add_special(w, d->escape);
+    w->codec = opts->codec;
+    w->level = opts->codec_level;
+    w->always = csv->always_quote && d->quote >= 0;
+    w->schema = hr_schema_ref(schema);
+    return 0;
+}
+
+/* Is one of the special bytes in the text? Reads up to 7 bytes behind it. */
+static bool has_special(const struct csv_writer *w, const uint8_t *p, size_t len) {
+    const uint64_t ones = 0x0101010101010101ULL;
+    const uint64_t highs = 0x8080808080808080ULL;
+    for (size_t i = 0; i < len; i += 8) {
+        uint64_t v;
+        uint64_t hit = 0;
+        memcpy(&v, p + i, 8);
+        for (unsigned s = 0; s < w->n_special; s++) {
+            const uint64_t x = v ^ w->special[s];
+            hit |= (x - ones) & ~x & highs;
+        }
+        if (len - i < 8) {
+            hit &= ((uint64_t)1 << (8 * (len - i))) - 1;
+        }
+        if (hit != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_blank(uint8_t c) {
+    return c == ' ' || c == '\t';
+}
+
+/* Quotes for other reasons than its bytes. */
+static bool reads_otherwise(const struct csv_writer *w, const uint8_t *p, size_t len, bool first) {
+    const struct csv_dialect *d = &w->dialect;
+    return len == 0 || (d->opts->null_values.count > 0 && hr_csv_is_null(d, p, len)) ||
+           (first && p[0] == d->comment) || (d->trim && (is_blank(p[0]) || is_blank(p[len - 1])));
+}
+
+/* p with quotes around, or with escapes where there are none; out has 2 * len + 2 bytes. */
+static uint8_t *put_quoted(const struct csv_writer *w, const uint8_t *p, size_t len, uint8_t *out) {
+    const struct csv_dialect *d = &w->dialect;
+    if (d->quote >= 0) {
+        *out++ = (uint8_t)d->quote;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] == d->escape || (d->quote < 0 && w->special_byte[p[i]])) {
+            *out++ = (uint8_t)d->escape;
+        } else if (p[i] == d->quote) {
+            *out++ = (uint8_t)(d->double_quote ? d->quote : d->escape);
+        }
+        *out++ = p[i];
+    }
+    if (d->quote >= 0) {
+        *out++ = (uint8_t)d->quote;
+    }
+    return out;
+}
+
+static int cannot_quote(const struct hr_vec *vec, const uint8_t *p, size_t len,
+                        struct hr_error *err) {
+    char shown[100];
+    hr_fail(err, HR_E_FORMAT, "could not write \"%s\" as CSV without quotes",
+            hr_printable(hr_slice_of(p, len), 80, shown, sizeof(shown)));
+    hr_error_hint(err, "set csv_quote or csv_escape, or another csv_delimiter");
+    hr_error_place(err, -1, -1, vec != NULL ? vec->field->name : NULL);
+    return HR_E_FORMAT;
+}
+
+/* One text (with 7 readable bytes behind it) at *out, which has 2 * len + 2 bytes. */
+static int put_text(const struct csv_writer *w, const struct hr_vec *vec, const uint8_t *p,
+                    size_t len, bool first, uint8_t **out, struct hr_error *err) {
+    const struct csv_dialect *d = &w->dialect;
+    const bool special = has_special(w, p, len);
+    if (!special && !w->always && !reads_otherwise(w, p, len, first)) {
+        memcpy(*out, p, len);
+        *out += len;
+        return 0;
+    }
+    if (d->quote < 0 && special && d->escape < 0) {
+        return cannot_quote(vec, p, len, err);
+    }
+    *out = put_quoted(w, p, len, *out);
+    return 0;
+}
+
+/* ---- rows ---- */
+
+static int reserve(struct csv_encoder *e, size_t extra, struct hr_error *err) {
+    if (e->cap - e->len >= extra) {
+        return 0;
+    }
+    size_t want = e->cap ? e->cap * 2 : (size_t)64 << 10;
+    if (want < e->len + extra) {
+        want = e->len + extra;
+    }
+    size_t got;
+    uint8_t *grown = hr_big_grow(e->raw, e->len, want, &got);
+    if (grown == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate %zu bytes of CSV", want);
+    }
+    e->raw = grown;
+    e->cap = got;
+    return 0;
+}
+
+static int put_bytes(struct csv_encoder *e, const struct hr_vec *vec, struct hr_slice text,
+                     bool first, struct hr_error *err) {
+    int rc = reserve(e, text.len * 2 + 2, err);
+    if (rc == 0) {
+        uint8_t *out = e->raw + e->len;
+        rc = put_text(&e->w, vec, text.ptr, text.len, first, &out, err);
+        e->len = (size_t)(out - e->raw);
+    }
+    return rc;
+}
+
+/* Types without a fast form: as hr_vec_text shows them. */
+static int put_other(struct csv_encoder *e, const struct hr_vec *vec, int64_t row, bool first,
+                     struct hr_error *err) {
+    hr_buf_clear(&e->scratch);
+    int rc = hr_vec_text(vec, row, &e->scratch, err);
+    const size_t len = e->scratch.len;
+    if (rc == 0) {
+        rc = hr_buf_reserve(&e->scratch, 8, err); /* has_special reads behind the end */
+    }
+    if (rc == 0) {
+        memset(e->scratch.ptr + len, 0, 8);
+        rc = put_bytes(e, vec, hr_slice_of(e->scratch.ptr, len), first, err);
+    }
+    return rc;
+}
+
+static size_t number_text(const struct hr_vec *vec, int64_t row, char *out) {
+    switch ((enum hr_type_id)vec->field->type.id) {
+    case HR_T_I8:
+    case HR_T_I16:
+    case HR_T_I32:
+    case HR_T_I64:
+    case HR_T_U8:
+    case HR_T_U16:
+    case HR_T_U32: return hr_format_i64(hr_vec_i64(vec, row), out);
+    case HR_T_F64:
+        return hr_format_double(((const double *)(const void *)vec->data)[row], true, out);
+    case HR_T_DATE32: return hr_format_date(hr_vec_i64(vec, row), out);
+    default: return 0;
+    }
+}
+
+static int put_value(struct csv_encoder *e, const struct hr_vec *vec, int64_t row, bool first,
+                     struct hr_error *err) {
+    const uint8_t id = vec->field->type.id;
+    if (id == HR_T_NULL || !hr_vec_valid(vec, row)) {
+        const bool alone = e->w.schema->n_fields == 1 && id != HR_T_UTF8 && e->w.dialect.quote >= 0;
+        return alone ? put_bytes(e, vec, hr_slice_of("\0\0\0\0\0\0\0", 0), first, err) : 0;
+    }
+    if (id == HR_T_UTF8) {
+        return put_bytes(e, vec, hr_vec_slice(vec, row), first, err);
+    }
+    int rc = reserve(e, VALUE_ROOM, err);
+    if (rc != 0) {
+        return rc;
+    }
+    char *out = (char *)e->raw + e->len;
+    const size_t n = e->w.always ? 0 : number_text(vec, row, out);
+    if (n == 0 || has_special(&e->w, (const uint8_t *)out, n)) {
+        return put_other(e, vec, row, first, err);
+    }
+    e->len += n;
+    return 0;
+}
+
+static int put_row(struct csv_encoder *e, const struct hr_batch *batch, int64_t row,
+                   struct hr_error *err) {
+    const struct csv_dialect *d = &e->w.dialect;
+    const int n = batch->schema->n_fields;
+    int rc = 0;
+    for (int c = 0; rc == 0 && c < n; c++) {
+        rc = reserve(e, CSV_DELIM_MAX + 1, err);
+        if (rc == 0 && c > 0) {
+            memcpy(e->raw + e->len, d->delim, d->delim_len);
+            e->len += d->delim_len;
+        }
+        if (rc == 0) {
+            rc = put_value(e, &batch->vecs[c], row, c == 0, err);
+        }
+    }
+    if (rc == 0) {
+        rc = reserve(e, 1, err);
+    }
+    if (rc == 0) {
+        e->raw[e->len++] = '\n';
+    }
+    return rc;
+}
+
+/* ---- blocks ---- */
+
+/* The codec's one member of `in`, in a buffer of its own. */
+static int compress(const struct csv_writer *w, struct hr_slice in, struct hr_block *out,
+                    struct hr_error *err) {
+    struct hr_buf buf;
+    hr_buf_init(&buf, (size_t)4 << 30);
+    int rc =
+        hr_codec_encode(w->codec, w->level ? w->level : w->codec->level_default, in, &buf, err);
+    if (rc == 0) {
+        out->data = hr_big_alloc(buf.len, NULL);
+        rc = out->data != NULL ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a block of CSV");
+    }
+    if (rc == 0) {
+        memcpy(out->data, buf.ptr, buf.len);
+        out->len = buf.len;
+    }
+    hr_buf_release(&buf);
+    return rc;
+}
+
+static int cut_block(struct csv_encoder *e, struct hr_error *err) {
+    if (e->rows == 0) {
+        return 0;
+    }
+    if (e->count == e->ready_cap) {
+        const size_t cap = e->ready_cap ? e->ready_cap * 2 : 8;
+        struct hr_block *grown = hr_reallocarray(e->ready, cap, sizeof(*grown));
+        if (grown == NULL) {
+            return hr_fail(err, HR_E_NOMEM, "could not allocate room for blocks of CSV");
+        }
+        e->ready = grown;
+        e->ready_cap = cap;
+    }
+    struct hr_block block = {.rows = e->rows};
+    if (e->w.codec != NULL) {
+        const int rc = compress(&e->w, hr_slice_of(e->raw, e->len), &block, err);
+        if (rc != 0) {
+            return rc;
+        }
+    } else {
+        block.data = e->raw;
+        block.len = e->len;
+        e->raw = NULL;
+        e->cap = 0;
+    }
+    e->len = 0;
+    e->rows = 0;
+    e->ready[e->count++] = block;
+    return 0;
+}
+
+static int encoder_put(struct hr_encoder *enc, const struct hr_batch *batch, struct hr_error *err) {
+    struct csv_encoder *e = (struct csv_encoder *)enc;
+    int rc = 0;
+    for (int64_t r = 0; rc == 0 && r < batch->len; r++) {
+        rc = put_row(e, batch, r, err);
+        e->rows++;
+        if (rc == 0 && e->len >= e->target) {
+            rc = cut_block(e, err);
+        }
+    }
+    return rc;
+}
+
+static int encoder_finish(struct hr_encoder *enc, struct hr_error *err) {
+    return cut_block((struct csv_encoder *)enc, err);
+}
+
+static int encoder_pop(struct hr_encoder *enc, struct hr_block *out, struct hr_error *err) {
+    struct csv_encoder *e = (struct csv_encoder *)enc;
+    (void)err;
+    if (e->next == e->count) {
+        e->next = e->count = 0;
+        return HR_END;
+    }
+    *out = e->ready[e->next++];
+    return 0;
+}
+
+static void encoder_reset(struct hr_encoder *enc) {
+    struct csv_encoder *e = (struct csv_encoder *)enc;
+    while (e->next < e->count) {
+        hr_block_release(&e->ready[e->next++]);
+    }
+    e->next = e->count = 0;
+    e->len = 0;
+    e->rows = 0;
+}
+
+static void encoder_close(struct hr_encoder *enc) {
+    struct csv_encoder *e = (struct csv_encoder *)enc;
+    encoder_reset(enc);
+    hr_big_free(e->raw);
+    hr_buf_release(&e->scratch);
+    hr_free(e->ready);
+    hr_schema_unref(e->w.schema);
+    hr_free(e);
+}
+
+static const struct hr_encoder_ops ENCODER = {.put = encoder_put,
+                                              .finish = encoder_finish,
+                                              .pop = encoder_pop,
+                                              .reset = encoder_reset,
+                                              .close = encoder_close};
+
+int hr_csv_encoder(struct hr_schema *schema, const struct hr_write_opts *opts,
+                   const char *delimiter, struct hr_encoder **out, struct hr_error *err) {
+    struct csv_encoder *e = hr_calloc(1, sizeof(*e));
+    *out = NULL;
+    if (e == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a CSV encoder");
+    }
+    e->base.ops = &ENCODER;
+    e->target = opts->row_group_bytes > 0 && opts->row_group_bytes < BLOCK_BYTES
+                    ? (size_t)opts->row_group_bytes
+                    : BLOCK_BYTES;
+    const int rc = writer_init(&e->w, schema, opts, delimiter, err);
+    if (rc != 0) {
+        hr_free(e);
+        return rc;
+    }
+    *out = &e->base;
+    return 0;
+}
+
+/* ---- files ---- */
+
+struct csv_file {
+    struct hr_file_writer base;
+    struct csv_writer w;
+    struct hr_out *dst;
+    bool begun;
+};
+
+static int header_text(const struct csv_writer *w, struct hr_buf *out, struct hr_error *err) {
+    const struct csv_dialect *d = &w->dialect;
+    int rc = 0;
+    for (int i = 0; rc == 0 && d->header && i < w->schema->n_fields; i++) {
+        const char *name = w->schema->fields[i].name;
+        const size_t len = strlen(name);
+        struct hr_buf padded;
+        hr_buf_init(&padded, 0);
+        rc = hr_buf_append(&padded, name, len, err);
+        rc = rc == 0 ? hr_buf_append(&padded, "\0\0\0\0\0\0\0", 8, err) : rc;
+        rc = rc == 0 ? hr_buf_reserve(out, len * 2 + CSV_DELIM_MAX + 3, err) : rc;
+        if (rc == 0) {
+            uint8_t *p = out->ptr + out->len;
+            memcpy(p, d->delim, i > 0 ? d->delim_len : 0);
+            p += i > 0 ? d->delim_len : 0;
+            rc = put_text(w, NULL, padded.ptr, len, i == 0, &p, err);
+            out->len = (size_t)(p - out->ptr);
+        }
+        hr_buf_release(&padded);
+    }
+    return rc == 0 && d->header ? hr_buf_append_byte(out, '\n', err) : rc;
+}
+
+/* The header, as a member of its own. Nothing to say still makes a member: no codec takes an empty
+ * file. */
+static int begin_file(struct csv_file *f, bool empty, struct hr_error *err) {
+    struct hr_buf text;
+    struct hr_block block = {0};
+    if (f->begun) {
+        return 0;
+    }
+    f->begun = true;
+    hr_buf_init(&text, 0);
+    int rc = header_text(&f->w, &text, err);
+    if (rc == 0 && f->w.codec != NULL && (text.len > 0 || empty)) {
+        rc = compress(&f->w, hr_buf_slice(&text), &block, err);
+        rc = rc == 0 ? hr_out_write(f->dst, block.data, block.len, err) : rc;
+    } else if (rc == 0 && text.len > 0) {
+        rc = hr_out_write(f->dst, text.ptr, text.len, err);
+    }
+    hr_block_release(&block);
+    hr_buf_release(&text);
+    return rc;
+}
+
+static int file_add(struct hr_file_writer *fw, const struct hr_block *block, struct hr_error *err) {
+    struct csv_file *f = (struct csv_file *)fw;
+    const int rc = begin_file(f, false, err);
+    return rc == 0 && block->len > 0 ? hr_out_write(f->dst, block->data, block->len, err) : rc;
+}
+
+static int file_finish(struct hr_file_writer *fw, struct hr_error *err) {
+    return begin_file((struct csv_file *)fw, true, err);
+}
+
+static size_t file_pending(const struct hr_file_writer *fw) {
+    (void)fw;
+    return 0;
+}
+
+static void file_close(struct hr_file_writer *fw) {
+    struct csv_file *f = (struct csv_file *)fw;
+    hr_schema_unref(f->w.schema);
+    hr_free(f);
+}
+
+static const struct hr_file_writer_ops FILE_OPS = {
+    .add = file_add, .finish = file_finish, .pending = file_pending, .close = file_close};
+
+int hr_csv_file_writer(struct hr_schema *schema, const struct hr_write_opts *opts,
+                       const char *delimiter, struct hr_out *dst, struct hr_file_writer **out,
+                       struct hr_error *err) {
+    struct csv_file *f = hr_calloc(1, sizeof(*f));
+    *out = NULL;
+    if (f == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a CSV file writer");
+    }
+    f->base.ops = &FILE_OPS;
+    f->dst = dst;
+    const int rc = writer_init(&f->w, schema, opts, delimiter, err);
+    if (rc != 0) {
+        hr_free(f);
+        return rc;
+    }
+    *out = &f->base;
+    return 0;
+}
