@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct hr_schema *test_schema(const char *text) {
+struct hr_schema *test_schema_of(const char *text) {
     char spec[4000];
     snprintf(spec, sizeof(spec), "struct<%s>", text);
     struct hr_field field;

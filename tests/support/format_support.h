@@ -7,7 +7,7 @@
 #include "support.h"
 
 /* "a: int64, b: utf8, c: timestamp[us, utc]" -> a schema the caller unrefs. */
-struct hr_schema *test_schema(const char *text);
+struct hr_schema *test_schema_of(const char *text);
 /* The reverse, into a static buffer. */
 const char *test_schema_text(const struct hr_schema *schema);
 

@@ -67,7 +67,7 @@ static int read_params(const char *text, size_t len, const struct hr_read_params
 static void expect_schema(const char *text, const char *want, const char *rows) {
     struct hr_buf out;
     struct hr_error err;
-    struct hr_read_params params = {.want = test_schema(want), .split_end = -1};
+    struct hr_read_params params = {.want = test_schema_of(want), .split_end = -1};
     assert_rc(read_params(text, strlen(text), &params, &out, NULL, &err), HR_END, &err);
     assert_string_equal(hr_buf_cstr(&out), rows);
     hr_buf_release(&out);
@@ -165,7 +165,7 @@ static void test_headers(void **state) {
     set_list(&opts.csv.columns, 3, (const char *[]){"a", "b", "c"});
     struct hr_buf out;
     struct hr_error err;
-    struct hr_read_params params = {.want = test_schema("a: utf8"), .split_end = -1};
+    struct hr_read_params params = {.want = test_schema_of("a: utf8"), .split_end = -1};
     opts.csv.skip_rows = 0;
     assert_rc(test_read_all(&hr_format_csv, &opts, &params, hr_slice_str("p,q\n1,2\n"), 0, &out,
                             NULL, &err),
@@ -228,7 +228,7 @@ static int widen(const char *text, const char *want, bool all, char *needs) {
     struct hr_error err;
     struct test_counts counts;
     struct hr_read_params params = {
-        .want = test_schema(want), .split_end = -1, .want_all = all, .misfit = HR_MISFIT_WIDEN};
+        .want = test_schema_of(want), .split_end = -1, .want_all = all, .misfit = HR_MISFIT_WIDEN};
     const int rc = read_params(text, strlen(text), &params, &out, &counts, &err);
     strcpy(needs, counts.needs);
     hr_buf_release(&out);
@@ -262,7 +262,7 @@ static void test_misfits(void **state) {
     struct test_counts counts;
     const char *text = "a,b,x\n1,2,p\nbad,3,q\n4,worse,r\n5,6,\n";
     struct hr_read_params params = {
-        .want = test_schema("b: int64, a: int64"), .split_end = -1, .misfit = HR_MISFIT_STRICT};
+        .want = test_schema_of("b: int64, a: int64"), .split_end = -1, .misfit = HR_MISFIT_STRICT};
     assert_rc(read_params(text, strlen(text), &params, &out, &counts, &err), HR_E_SCHEMA, &err);
     assert_string_equal(err.message, "could not read \"bad\" as int64");
     assert_string_equal(err.column, "a");
@@ -275,7 +275,7 @@ static void test_misfits(void **state) {
     assert_int_equal(counts.nulled, 2);
     hr_buf_release(&out);
     hr_schema_unref(params.want);
-    params.want = test_schema("b: int64, a: int64, _rescued_data: utf8");
+    params.want = test_schema_of("b: int64, a: int64, _rescued_data: utf8");
     params.misfit = HR_MISFIT_RESCUE;
     params.want_all = true;
     assert_rc(read_params(text, strlen(text), &params, &out, &counts, &err), HR_END, &err);
@@ -309,7 +309,7 @@ static void test_bad_records(void **state) {
     struct hr_buf out;
     struct hr_error err;
     struct test_counts counts;
-    struct hr_read_params params = {.want = test_schema("a: utf8, b: utf8"), .split_end = -1};
+    struct hr_read_params params = {.want = test_schema_of("a: utf8, b: utf8"), .split_end = -1};
     const char *text = "a,b\n\"x\ny\",2\nonly\np,q,r\nq,\xff\n4,5\n";
     assert_rc(read_params(text, strlen(text), &params, &out, &counts, &err), HR_E_FORMAT, &err);
     assert_string_equal(hr_buf_cstr(&out), "x\ny|2\n");
@@ -348,7 +348,7 @@ static void test_places(void **state) {
     const char *text = "a,b\n\"x\ny\",2\n\n3,4\n";
     struct hr_error err;
     struct hr_read_params params = {
-        .want = test_schema("a: utf8"), .split_end = -1, .want_rows = true};
+        .want = test_schema_of("a: utf8"), .split_end = -1, .want_rows = true};
     struct hr_source *src = hr_source_mem("test", text, strlen(text), 0);
     struct hr_reader *reader;
     struct hr_batch *batch;
@@ -369,7 +369,7 @@ static void check_splits(const char *text, const char *want, bool exact) {
     const int64_t n = (int64_t)strlen(text);
     struct hr_buf whole;
     struct hr_error err;
-    struct hr_read_params params = {.want = test_schema(want), .split_end = -1};
+    struct hr_read_params params = {.want = test_schema_of(want), .split_end = -1};
     char *names[] = {(char *)(uintptr_t) "a", (char *)(uintptr_t) "b"};
     const struct hr_strlist header = {names, 2};
     assert_rc(
@@ -423,7 +423,7 @@ static void test_encodings(void **state) {
     (void)state;
     struct hr_buf out;
     struct hr_error err;
-    struct hr_read_params params = {.want = test_schema("n\xc3\xa4me: utf8, b: int64"),
+    struct hr_read_params params = {.want = test_schema_of("n\xc3\xa4me: utf8, b: int64"),
                                     .split_end = -1};
     const char latin[] = "n\xe4me,b\nJos\xe9,1\n\"\xfc\"\"x\",2\n";
     set_text(&opts.csv.encoding, "latin1");
@@ -439,7 +439,7 @@ static void test_encodings(void **state) {
     set_text(&opts.csv.encoding, "shift_jis");
     static const char jis[] = "b\n\x83\x65\x83\x58\x83\x67\n";
     hr_schema_unref(params.want);
-    params.want = test_schema("b: utf8");
+    params.want = test_schema_of("b: utf8");
     assert_rc(read_params(jis, sizeof(jis) - 1, &params, &out, NULL, &err), HR_END, &err);
     assert_string_equal(hr_buf_cstr(&out), "\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88\n");
     hr_buf_release(&out);

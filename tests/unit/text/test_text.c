@@ -6,7 +6,7 @@
 static const struct hr_format_opts OPTS = {0};
 
 static void expect(const char *text, size_t len, const char *rows) {
-    struct hr_read_params params = {.want = test_schema("line: utf8"), .split_end = -1};
+    struct hr_read_params params = {.want = test_schema_of("line: utf8"), .split_end = -1};
     for (size_t chunk = 0; chunk < 5; chunk++) {
         struct hr_buf out;
         struct hr_error err;
@@ -38,7 +38,7 @@ static void test_splits(void **state) {
     (void)state;
     const char *text = "one\ntwo\r\n\nfour\nfive";
     const int64_t n = (int64_t)strlen(text);
-    struct hr_read_params params = {.want = test_schema("line: utf8"), .split_end = -1};
+    struct hr_read_params params = {.want = test_schema_of("line: utf8"), .split_end = -1};
     for (int64_t cut = 1; cut < n; cut++) {
         struct hr_buf a;
         struct hr_buf b;
@@ -72,7 +72,7 @@ static void test_schema_rules(void **state) {
     struct hr_buf out;
     struct hr_error err;
     struct test_counts counts;
-    struct hr_read_params params = {.want = test_schema("x: int64"), .split_end = -1};
+    struct hr_read_params params = {.want = test_schema_of("x: int64"), .split_end = -1};
     assert_rc(test_read_all(&hr_format_text, &OPTS, &params, hr_slice_str("a\nb\n"), 0, &out,
                             &counts, &err),
               HR_END, &err);
@@ -91,7 +91,7 @@ static void test_bad(void **state) {
     (void)state;
     struct hr_buf out;
     struct hr_error err;
-    struct hr_read_params params = {.want = test_schema("line: utf8"), .split_end = -1};
+    struct hr_read_params params = {.want = test_schema_of("line: utf8"), .split_end = -1};
     assert_rc(test_read_all(&hr_format_text, &OPTS, &params,
                             hr_slice_str("ok\nb\xff"
                                          "d\n"),
@@ -119,7 +119,7 @@ static void test_allocations(void **state) {
     (void)state;
     for (uint64_t nth = 1; nth < 60; nth++) {
         struct hr_error err;
-        struct hr_read_params params = {.want = test_schema("line: utf8, x: int64"),
+        struct hr_read_params params = {.want = test_schema_of("line: utf8, x: int64"),
                                         .split_end = -1};
         const int64_t live = hr_mem_live();
         struct hr_source *src = hr_source_mem("test", "a\nb\n", 4, 0);
