@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/num.h"
+
 static int64_t random_int(uint64_t *seed, int bits, bool is_signed) {
     const uint64_t r = test_rand(seed);
     const uint64_t mask = bits == 64 ? ~(uint64_t)0 : ((uint64_t)1 << bits) - 1;
