@@ -6,7 +6,7 @@
  */
 #include "format/parquet/pq_leaf.h"
 
-#define SHORT 32u /* values up to this length are copied with one over-long move */
+#define SHORT HR_PAD /* values up to this length are copied with one over-long move */
 
 static int corrupt(struct hr_error *err, const char *why) {
     return hr_fail(err, HR_E_CORRUPT, "%s", why);

@@ -22,7 +22,9 @@ static int corrupt(struct hr_error *err, const char *why) {
 
 static int load_strings(struct hr_pq_leaf *leaf, struct hr_slice body, struct hr_error *err) {
     struct hr_pq_dict *dict = &leaf->dict;
-    const bool text = leaf->info->field->type.id == HR_T_UTF8;
+    /* Lengths below 128 are ASCII too, so one look at the whole page is mostly enough. */
+    const bool text =
+        leaf->info->field->type.id == HR_T_UTF8 && !hr_pq_is_ascii(body.ptr, body.len);
     if (dict->count > body.len / 4) {
         return corrupt(err, "a dictionary holds fewer values than its header says");
     }
@@ -36,6 +38,7 @@ static int load_strings(struct hr_pq_leaf *leaf, struct hr_slice body, struct hr
     memcpy(dict->data.ptr, body.ptr, body.len);
     size_t at = 0;
     dict->max_len = 0;
+    dict->same_len = true;
     for (uint32_t i = 0; i < dict->count; i++) {
         struct entry e;
         if (body.len - at < 4) {
@@ -60,6 +63,7 @@ static int load_strings(struct hr_pq_leaf *leaf, struct hr_slice body, struct hr
         }
         memcpy(dict->entries.ptr + i * sizeof(e), &e, sizeof(e));
         at += e.len;
+        dict->same_len = dict->same_len && (i == 0 || e.len == dict->max_len);
         dict->max_len = e.len > dict->max_len ? e.len : dict->max_len;
     }
     return 0;
@@ -195,16 +199,36 @@ int hr_pq_dict_fixed(struct hr_pq_leaf *leaf, size_t n, uint8_t *dst, struct hr_
     return 0;
 }
 
+/* Strings of one length (flags, codes): plain arithmetic makes the offsets. */
+static size_t gather_same(const struct hr_pq_dict *dict, const uint32_t *index, size_t n,
+                          uint8_t *data, size_t used, int32_t *offsets) {
+    const size_t len = dict->max_len, stride = len + 4; /* each entry has its length before it */
+    const uint8_t *first = dict->data.ptr + 4;
+    if (len == 1) {
+        for (size_t i = 0; i < n; i++) {
+            data[used + i] = first[index[i] * stride];
+        }
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            memcpy(data + used + i * len, first + index[i] * stride, SHORT);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        offsets[i] = (int32_t)(used + (i + 1) * len);
+    }
+    return used + n * len;
+}
+
 /* Append the strings of `n` indexes; room for them is there. Short ones by over-long moves. */
-static size_t gather_strings(const struct hr_pq_dict *dict, const uint32_t *index, size_t n,
-                             uint8_t *data, size_t used, int32_t *offsets) {
+static inline __attribute__((always_inline)) size_t
+gather_upto(const struct hr_pq_dict *dict, const uint32_t *index, size_t n, uint8_t *data,
+            size_t used, int32_t *offsets, const size_t move, const bool all) {
     const uint8_t *bytes = dict->data.ptr, *entries = dict->entries.ptr;
-    const bool all_short = dict->max_len <= SHORT;
     for (size_t i = 0; i < n; i++) {
         struct entry e;
         memcpy(&e, entries + (size_t)index[i] * sizeof(e), sizeof(e));
-        if (all_short || e.len <= SHORT) {
-            memcpy(data + used, bytes + e.offset, SHORT);
+        if (all || e.len <= move) {
+            memcpy(data + used, bytes + e.offset, move);
         } else {
             memcpy(data + used, bytes + e.offset, e.len);
         }
@@ -212,6 +236,17 @@ static size_t gather_strings(const struct hr_pq_dict *dict, const uint32_t *inde
         offsets[i] = (int32_t)used;
     }
     return used;
+}
+
+static size_t gather_strings(const struct hr_pq_dict *dict, const uint32_t *index, size_t n,
+                             uint8_t *data, size_t used, int32_t *offsets) {
+    if (dict->max_len <= 16) {
+        return gather_upto(dict, index, n, data, used, offsets, 16, true);
+    }
+    if (dict->max_len <= SHORT) {
+        return gather_upto(dict, index, n, data, used, offsets, SHORT, true);
+    }
+    return gather_upto(dict, index, n, data, used, offsets, HR_PAD, dict->max_len <= HR_PAD);
 }
 
 static size_t total_len(const struct hr_pq_dict *dict, const uint32_t *index, size_t n) {
@@ -238,13 +273,17 @@ int hr_pq_dict_bytes(struct hr_pq_leaf *leaf, struct hr_vec *vec, size_t n, size
         take = take < fit ? take : fit;
         rc = read_indexes(leaf, index, take, err);
         if (rc == 0) {
-            rc = hr_vec_reserve_bytes(vec, total_len(dict, index, take) + 1, err);
+            /* Short strings: the most they can be is good enough, and needs no pass of its own. */
+            const size_t bytes =
+                dict->max_len <= 2 * SHORT ? take * dict->max_len : total_len(dict, index, take);
+            rc = hr_vec_reserve_bytes(vec, bytes + 1, err);
         }
         if (rc != 0) {
             break;
         }
-        vec->data_len = gather_strings(dict, index, take, vec->data, vec->data_len,
-                                       vec->offsets + vec->len + 1 + done);
+        const bool same = dict->same_len && dict->max_len <= SHORT;
+        vec->data_len = (same ? gather_same : gather_strings)(
+            dict, index, take, vec->data, vec->data_len, vec->offsets + vec->len + 1 + done);
         done += take;
     }
     *got = done;

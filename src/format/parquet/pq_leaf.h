@@ -33,6 +33,7 @@ struct hr_pq_dict {
     struct hr_pq_mem data;    /* Arrow values of out_width bytes, or the bytes of all strings */
     struct hr_pq_mem entries; /* strings: pairs of uint32 offset, length */
     uint32_t max_len;         /* of a string */
+    bool same_len;            /* all strings have max_len bytes */
 };
 
 /* Where the wanted pages of the chunk are, when an offset index is used. */
