@@ -371,6 +371,9 @@ int hr_pq_finish(const struct hr_thrift_in *in, const char *what, struct hr_erro
     if (in->bad == NULL) {
         return 0;
     }
+    if (in->no_memory) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate the %s of a Parquet file", what);
+    }
     return hr_fail(err, HR_E_CORRUPT,
                    "could not read the %s of a Parquet file: %s (byte %zu of it)", what, in->bad,
                    (size_t)(in->ptr - in->begin));

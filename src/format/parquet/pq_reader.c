@@ -510,7 +510,7 @@ int hr_parquet_reader_open(struct hr_source *src, const struct hr_format_opts *o
                                : hr_batch_new(r->base.schema, &r->batch, err);
     }
     if (rc == 0 && params->prune != NULL) {
-        rc = hr_pq_prune_bind(&r->footer.file, params->prune, &r->prune, err);
+        rc = hr_pq_prune_bind(&r->footer.file, params->prune, params->want, &r->prune, err);
     }
     if (rc != 0) {
         hr_error_object(err, src->name);
