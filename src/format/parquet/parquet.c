@@ -3,6 +3,7 @@
  * Reading starts in pq_reader.c, writing in pq_write.c.
  */
 #include "format/parquet/pq_reader.h"
+#include "format/parquet/pq_write.h"
 
 static const char *const suffixes[] = {".parquet", ".parq", ".pq", NULL};
 
@@ -36,4 +37,6 @@ const struct hr_format hr_format_parquet = {
     .probe = probe,
     .infer = hr_parquet_infer,
     .open = hr_parquet_reader_open,
+    .encoder = hr_parquet_encoder_open,
+    .file_writer = hr_parquet_file_writer_open,
 };
