@@ -58,6 +58,9 @@ struct hr_codec {
      * it does not fit or the data is damaged. encode_block: out has at least bound(in_len) bytes.
      * Contexts are thread-local and reused. */
     int (*decode_block)(struct hr_slice in, uint8_t *out, size_t *out_len, struct hr_error *err);
+    /* What the block says it inflates to, 0 when it does not say or is damaged. NULL: it never
+     * says. */
+    size_t (*block_len)(struct hr_slice in);
     size_t (*bound)(size_t in_len);
     int (*encode_block)(struct hr_slice in, int level, uint8_t *out, size_t *out_len,
                         struct hr_error *err);
@@ -74,6 +77,12 @@ const struct hr_codec *hr_codec_by_name(const char *name, size_t len); /* NULL: 
 const struct hr_codec *hr_codec_by_key(const char *key, size_t len, size_t *out_suffix_len);
 const struct hr_codec *hr_codec_by_magic(const uint8_t *head, size_t len);
 const struct hr_codec *const *hr_codec_all(size_t *out_count);
+
+/* Decode a block that does not say how long it is: *buf (hr_big_alloc, may be NULL, *cap its
+ * capacity) is grown as needed, to at most `max` bytes; HR_E_BOUND when that is not enough. What
+ * *buf held is lost. */
+int hr_codec_decode_grow(const struct hr_codec *codec, struct hr_slice in, size_t max,
+                         uint8_t **buf, size_t *cap, size_t *out_len, struct hr_error *err);
 
 /* Free what this thread keeps for decode_block and encode_block; also done when a thread ends. */
 void hr_codec_thread_release(void);

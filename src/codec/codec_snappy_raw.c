@@ -36,6 +36,12 @@ static int snappy_raw_decode_block(struct hr_slice in, uint8_t *out, size_t *out
     return 0;
 }
 
+static size_t snappy_raw_block_len(struct hr_slice in) {
+    size_t n = 0;
+    bool told = snappy_uncompressed_length((const char *)in.ptr, in.len, &n) == SNAPPY_OK;
+    return told && snappy_plausible(in.len, n) ? n : 0;
+}
+
 static size_t snappy_raw_bound(size_t in_len) {
     return snappy_max_compressed_length(in_len);
 }
@@ -226,6 +232,7 @@ const struct hr_codec hr_codec_snappy_raw = {
     .decode_step = hr_snappy_bare_step,
     .decode_end = hr_snappy_bare_end,
     .decode_block = snappy_raw_decode_block,
+    .block_len = snappy_raw_block_len,
     .bound = snappy_raw_bound,
     .encode_block = snappy_raw_encode_block,
 };

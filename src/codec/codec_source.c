@@ -205,6 +205,37 @@ static int encode_stream(const struct hr_codec *codec, int level, struct hr_slic
     return 0;
 }
 
+int hr_codec_decode_grow(const struct hr_codec *codec, struct hr_slice in, size_t max,
+                         uint8_t **buf, size_t *cap, size_t *out_len, struct hr_error *err) {
+    size_t told = codec->block_len != NULL ? codec->block_len(in) : 0;
+    size_t room = told != 0 ? told : in.len > max / 4 ? max : in.len * 4;
+    room = room > *cap ? room : *cap;
+    room = room > 65536 ? room : 65536;
+    for (;;) {
+        room = room < max ? room : max;
+        if (*cap < room) {
+            hr_big_free(*buf);
+            *cap = 0;
+            *buf = hr_big_alloc(room, cap);
+            if (*buf == NULL) {
+                return hr_fail(err, HR_E_NOMEM, "out of memory for %zu inflated bytes", room);
+            }
+        }
+        *out_len = room;
+        int rc = codec->decode_block(in, *buf, out_len, err);
+        /* Too little room and damaged data look alike to some libraries: trying with more room
+         * settles it, a handful of times at most. */
+        if (rc != HR_E_CORRUPT) {
+            return rc;
+        }
+        if (room == max) {
+            *out_len = 0;
+            return rc;
+        }
+        room = room > max / 4 ? max : room * 4;
+    }
+}
+
 int hr_codec_encode(const struct hr_codec *codec, int level, struct hr_slice in, struct hr_buf *out,
                     struct hr_error *err) {
     if (codec->missing != NULL) {

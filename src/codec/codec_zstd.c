@@ -181,6 +181,13 @@ static int zstd_decode_block(struct hr_slice in, uint8_t *out, size_t *out_len,
     return 0;
 }
 
+static size_t zstd_block_len(struct hr_slice in) {
+    unsigned long long len = ZSTD_getFrameContentSize(in.ptr, in.len);
+    return len == ZSTD_CONTENTSIZE_UNKNOWN || len == ZSTD_CONTENTSIZE_ERROR || len > SIZE_MAX
+               ? 0
+               : (size_t)len;
+}
+
 static size_t zstd_bound(size_t in_len) {
     return ZSTD_compressBound(in_len);
 }
@@ -220,6 +227,7 @@ const struct hr_codec hr_codec_zstd = {
     .encode_step = zstd_encode_step,
     .encode_end = zstd_encode_end,
     .decode_block = zstd_decode_block,
+    .block_len = zstd_block_len,
     .bound = zstd_bound,
     .encode_block = zstd_encode_block,
 };

@@ -105,11 +105,12 @@ struct hr_read_params {
      * it is outside quotes; with `split_exact` the record starts exactly at split_begin, no guess.
      * A split with split_begin > 0 has no header: `header` gives the names.
      * Parquet: row groups [group_begin, group_end); group_end -1: all. Avro: blocks whose sync
-     * marker starts in the range; `header` is the file's header bytes. */
+     * marker starts in the range, the source beginning as for text; `header` is layout's. */
     int64_t split_begin, split_end;
     bool split_exact;
     int64_t group_begin, group_end;
-    const struct hr_strlist *header; /* text: column names found at plan time, NULL: read them */
+    const struct hr_strlist *header; /* text: column names found at plan time, NULL: read them.
+                                        Avro splits with split_begin > 0: layout's header */
     const struct hr_prune *prune;    /* NULL: none */
 
     /* A bad record. Return 0 to go on (it is dropped), an error to stop with. NULL: fail. */
@@ -146,7 +147,8 @@ struct hr_layout {
     bool splittable; /* text: records can be found from any byte (encoding and framing allow
                         it); false: the object is one split */
     bool has_header;
-    struct hr_strlist header; /* text with a header: its names, for splits that do not begin at 0 */
+    struct hr_strlist header; /* text with a header: its names, for splits that do not begin at 0.
+                                 Avro: one item, the bytes of the file's header in hex */
     int64_t n_groups;         /* Parquet: row groups in the file */
     int64_t *group_bytes;     /* Parquet: stored bytes of each, all columns; hr_malloc */
     int64_t *group_rows;      /* Parquet: rows of each; hr_malloc */

@@ -16,6 +16,7 @@ static const struct hr_format *const FORMATS[] = {
     &hr_format_jsonl,
     &hr_format_text,
     &hr_format_parquet,
+    &hr_format_avro,
 };
 
 static const struct {
