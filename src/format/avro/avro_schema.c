@@ -217,6 +217,9 @@ static void apply_own_type(const json_t *def, struct hr_type *type, struct hr_av
         {"uint16", HR_AVRO_INT, HR_AVRO_NARROW, {.id = HR_T_U16}},
         {"uint32", HR_AVRO_LONG, HR_AVRO_NARROW, {.id = HR_T_U32}},
         {"uint64", HR_AVRO_DEC_BYTES, HR_AVRO_DEC_BYTES, {.id = HR_T_U64}},
+        {"json", HR_AVRO_BYTES, HR_AVRO_BYTES, {.id = HR_T_UTF8, .ext = HR_EXT_JSON}},
+        {"enum", HR_AVRO_BYTES, HR_AVRO_BYTES, {.id = HR_T_UTF8, .ext = HR_EXT_ENUM}},
+        {"bson", HR_AVRO_BYTES, HR_AVRO_BYTES, {.id = HR_T_BINARY, .ext = HR_EXT_BSON}},
         {"float16", HR_AVRO_FLOAT, HR_AVRO_HALF, {.id = HR_T_F16}},
         {"time[s]", HR_AVRO_INT, HR_AVRO_THOUSAND, {.id = HR_T_TIME32, .unit = HR_U_S}},
         {"time[ns]", HR_AVRO_LONG, HR_AVRO_LONG, {.id = HR_T_TIME64, .unit = HR_U_NS}},
@@ -228,7 +231,9 @@ static void apply_own_type(const json_t *def, struct hr_type *type, struct hr_av
     };
     const char *text = text_of(def, "headrace-type");
     for (size_t i = 0; text != NULL && i < sizeof(own) / sizeof(own[0]); i++) {
-        if (strcmp(own[i].text, text) == 0 && own[i].from == (enum hr_avro_kind)node->kind) {
+        bool fits = own[i].from == (enum hr_avro_kind)node->kind &&
+                    (node->kind != HR_AVRO_BYTES || own[i].type.id == type->id);
+        if (fits && strcmp(own[i].text, text) == 0) {
             *type = own[i].type;
             node->kind = (uint8_t)own[i].to;
         }

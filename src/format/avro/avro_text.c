@@ -154,6 +154,16 @@ static int put_map(struct text *t, const struct hr_field *field) {
     return rc == 0 ? put(t, "}") : rc;
 }
 
+/* Text and bytes that are more than that. */
+static int put_marked(struct text *t, const struct hr_type type) {
+    const char *mark = type.ext == HR_EXT_JSON   ? "json"
+                       : type.ext == HR_EXT_ENUM ? "enum"
+                       : type.ext == HR_EXT_BSON ? "bson"
+                                                 : "";
+    return hr_buf_printf(t->out, t->err, "{\"type\":\"%s\",\"headrace-type\":\"%s\"}",
+                         type.id == HR_T_UTF8 ? "string" : "bytes", mark);
+}
+
 static int put_plain(struct text *t, const struct hr_field *field) {
     static const char *const texts[HR_T_COUNT] = {
         [HR_T_NULL] = "\"null\"",
@@ -176,6 +186,9 @@ static int put_plain(struct text *t, const struct hr_field *field) {
     };
     const struct hr_type type = field->type;
     int rc;
+    if (hr_type_bytes(type) && type.ext != HR_EXT_NONE) {
+        return put_marked(t, type);
+    }
     switch ((enum hr_type_id)type.id) {
     case HR_T_DEC128:
     case HR_T_DEC256:
