@@ -745,6 +745,18 @@ int hr_avro_decode_rows(struct hr_avro_decoder *dec, struct hr_avro_node *root, 
     return 0;
 }
 
+int hr_avro_skip_rows(struct hr_avro_decoder *dec, struct hr_avro_node *root, int64_t rows,
+                      struct hr_error *err) {
+    const uint8_t *p = dec->at;
+    dec->err = err;
+    dec->rc = 0;
+    for (int64_t row = 0; row < rows && p != NULL; row++) {
+        p = skip(dec, root, p);
+    }
+    dec->at = p;
+    return p == NULL ? dec->rc : 0;
+}
+
 /* ---- the end of a batch -----------------------------------------------------------------------
  */
 

@@ -34,6 +34,10 @@ int hr_avro_reserve(struct hr_avro_node *root, size_t rows, struct hr_error *err
 int hr_avro_decode_rows(struct hr_avro_decoder *dec, struct hr_avro_node *root, int64_t rows,
                         size_t bytes_max, int64_t *done, struct hr_error *err);
 
+/* Pass over `rows` rows without storing anything. */
+int hr_avro_skip_rows(struct hr_avro_decoder *dec, struct hr_avro_node *root, int64_t rows,
+                      struct hr_error *err);
+
 /* After the last row of a batch: drop bitmaps without a null, prove text to be UTF-8. On failure
  * *row is the row of the batch when it is known, else -1, and *column the column. */
 int hr_avro_finish_batch(struct hr_avro_node *root, int *column, int64_t *row,

@@ -383,9 +383,8 @@ static int block_head(const struct hr_avro_input *in, struct hr_slice bytes, int
     return 0;
 }
 
-/* The block `lead` bytes ahead. */
-static int block_at(struct hr_avro_input *in, const struct hr_avro_header *header, size_t lead,
-                    struct hr_avro_block *out, struct hr_error *err) {
+int hr_avro_block_peek(struct hr_avro_input *in, const struct hr_avro_header *header, size_t lead,
+                       struct hr_avro_block *out, struct hr_error *err) {
     struct hr_slice bytes;
     int64_t at = in->offset + (int64_t)lead;
     int rc = hr_avro_input_peek(in, lead + 20, &bytes, err);
@@ -420,11 +419,6 @@ static int block_at(struct hr_avro_input *in, const struct hr_avro_header *heade
     return 0;
 }
 
-int hr_avro_block_peek(struct hr_avro_input *in, const struct hr_avro_header *header,
-                       struct hr_avro_block *out, struct hr_error *err) {
-    return block_at(in, header, 0, out, err);
-}
-
 int hr_avro_find_sync(struct hr_avro_input *in, const struct hr_avro_header *header, int64_t from,
                       struct hr_error *err) {
     int rc = hr_avro_input_pass(in, from - in->offset, err);
@@ -440,17 +434,7 @@ int hr_avro_find_sync(struct hr_avro_input *in, const struct hr_avro_header *hea
             continue;
         }
         hr_avro_input_skip(in, (size_t)(hit - bytes.ptr));
-        /* A row may hold the marker's bytes: only one with a block behind it is believed. */
-        struct hr_avro_block block;
-        rc = block_at(in, header, HR_AVRO_SYNC, &block, err);
-        if (rc == 0 || rc == HR_END) {
-            hr_avro_input_skip(in, HR_AVRO_SYNC);
-            return 0;
-        }
-        if (rc == HR_E_CORRUPT || rc == HR_E_BOUND) {
-            hr_avro_input_skip(in, 1);
-            rc = 0;
-        }
+        return 0;
     }
     return rc;
 }

@@ -54,12 +54,12 @@ struct hr_avro_block {
     struct hr_slice data; /* not inflated; at least 16 bytes behind it are readable */
     size_t total;         /* bytes in the file, sync marker included */
 };
-/* Look at the next block; HR_END at the end of the file. It stays where it is until it is skipped.
- */
-int hr_avro_block_peek(struct hr_avro_input *in, const struct hr_avro_header *header,
+/* Look at the block that starts `lead` bytes ahead; HR_END when the file ends there. Nothing is
+ * skipped; the data is good until the next peek. */
+int hr_avro_block_peek(struct hr_avro_input *in, const struct hr_avro_header *header, size_t lead,
                        struct hr_avro_block *out, struct hr_error *err);
-/* From anywhere in a file to behind the first sync marker that starts at or after `from` and is
- * followed by a whole block or the end; HR_END: there is none. in->offset must be <= from. */
+/* Move to the first place at or after `from` (>= in->offset) where the sync marker's bytes stand;
+ * it is not skipped. HR_END: there is none. */
 int hr_avro_find_sync(struct hr_avro_input *in, const struct hr_avro_header *header, int64_t from,
                       struct hr_error *err);
 

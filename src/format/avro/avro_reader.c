@@ -68,21 +68,10 @@ static int block_fail(struct avro_reader *r, int code, struct hr_error *err, con
 /* ---- blocks -----------------------------------------------------------------------------------
  */
 
-static int open_block(struct avro_reader *r, struct hr_error *err) {
-    if (r->split_end >= 0 && r->in.offset - HR_AVRO_SYNC >= r->split_end) {
-        r->base.end_record = r->in.offset;
-        return HR_END;
-    }
-    r->base.end_record = r->in.offset;
-    int rc = hr_avro_block_peek(&r->in, &r->header, &r->block, err);
-    if (rc != 0) {
-        return rc;
-    }
-    if (r->base.first_record < 0) {
-        r->base.first_record = r->block.offset;
-    }
+/* Inflate the block that was peeked and make its rows ready. */
+static int load_block(struct avro_reader *r, struct hr_error *err) {
     struct hr_slice data;
-    rc = hr_avro_inflate(&r->header, r->name, &r->block, &r->buf, &r->buf_cap, &data, err);
+    int rc = hr_avro_inflate(&r->header, r->name, &r->block, &r->buf, &r->buf_cap, &data, err);
     if (rc != 0) {
         return rc;
     }
@@ -94,6 +83,22 @@ static int open_block(struct avro_reader *r, struct hr_error *err) {
     r->dec.at = data.ptr;
     r->dec.end = data.ptr + data.len;
     r->row = 0;
+    return 0;
+}
+
+static int open_block(struct avro_reader *r, struct hr_error *err) {
+    r->base.end_record = r->in.offset;
+    if (r->split_end >= 0 && r->in.offset - HR_AVRO_SYNC >= r->split_end) {
+        return HR_END;
+    }
+    int rc = hr_avro_block_peek(&r->in, &r->header, 0, &r->block, err);
+    rc = rc == 0 ? load_block(r, err) : rc;
+    if (rc != 0) {
+        return rc;
+    }
+    if (r->base.first_record < 0) {
+        r->base.first_record = r->block.offset;
+    }
     r->in_block = true;
     return 0;
 }
@@ -272,7 +277,22 @@ static int read_header(struct avro_reader *r, const struct hr_read_params *param
     return hr_avro_header_from_text(r->name, params->header->items[0], &r->header, err);
 }
 
-/* To the first block of the split. */
+/* Is there a block behind what looks like a sync marker? The marker's bytes may stand in a row as
+ * well; then what follows is no block whose rows use up its bytes exactly. */
+static int marker_holds(struct avro_reader *r, bool *holds, struct hr_error *err) {
+    *holds = true;
+    int rc = hr_avro_block_peek(&r->in, &r->header, HR_AVRO_SYNC, &r->block, err);
+    if (rc == HR_END) {
+        return 0;
+    }
+    rc = rc == 0 ? load_block(r, err) : rc;
+    rc = rc == 0 ? hr_avro_skip_rows(&r->dec, &r->avro.root, r->block.rows, err) : rc;
+    *holds = rc == 0 && r->dec.at == r->dec.end;
+    r->dec.weightless = 0;
+    return rc == HR_E_CORRUPT || rc == HR_E_BOUND ? 0 : rc;
+}
+
+/* To the first block of the split. The nodes are not bound yet. HR_END: no block starts in it. */
 static int seek_first(struct avro_reader *r, const struct hr_read_params *params,
                       struct hr_error *err) {
     int64_t from = params->split_begin;
@@ -283,7 +303,27 @@ static int seek_first(struct avro_reader *r, const struct hr_read_params *params
         return hr_avro_input_pass(&r->in, 1, err);
     }
     int64_t own = (int64_t)r->header.len - HR_AVRO_SYNC; /* metadata may hold the marker's bytes */
-    return hr_avro_find_sync(&r->in, &r->header, from > own ? from : own, err);
+    from = from > own ? from : own;
+    for (;;) {
+        bool holds = false;
+        int rc = hr_avro_find_sync(&r->in, &r->header, from, err);
+        if (rc == 0 && r->split_end >= 0 && r->in.offset >= r->split_end) {
+            return HR_END;
+        }
+        rc = rc == 0 ? marker_holds(r, &holds, err) : rc;
+        if (rc != 0) {
+            return rc;
+        }
+        if (holds) {
+            hr_avro_input_skip(&r->in, HR_AVRO_SYNC);
+            return 0;
+        }
+        /* Only bytes of a row, or a block that is damaged? The split before knows where the next
+         * block starts. No block starts where this split does, so the two will disagree and the
+         * split is read again from the true place, where damage shows. */
+        r->base.first_record = params->split_begin;
+        from = r->in.offset + 1;
+    }
 }
 
 static int reader_setup(struct avro_reader *r, const struct hr_read_params *params,
@@ -301,14 +341,14 @@ static int reader_setup(struct avro_reader *r, const struct hr_read_params *para
     if (rc != 0) {
         return rc;
     }
-    hr_avro_bind(&r->avro.root, r->batch, r->columns);
-    r->rows_max = batch_rows(r, params->batch_rows);
     rc = seek_first(r, params, err);
-    if (rc == HR_END) { /* no block starts here */
+    r->base.end_record = rc == HR_END ? -1 : r->in.offset;
+    if (rc == HR_END) {
         r->done = HR_END;
         rc = 0;
     }
-    r->base.end_record = r->in.offset;
+    hr_avro_bind(&r->avro.root, r->batch, r->columns);
+    r->rows_max = batch_rows(r, params->batch_rows);
     return rc;
 }
 

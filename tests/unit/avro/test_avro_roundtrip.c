@@ -10,6 +10,22 @@
 #include "format/format.h"
 #include "tables.h"
 
+/* "name type" texts as a schema; "!" in front of a type: not null. */
+static struct hr_schema *schema_of(const char *const *columns, size_t count) {
+    struct hr_schema *schema = hr_schema_new((int)count);
+    assert_non_null(schema);
+    for (size_t i = 0; i < count; i++) {
+        struct hr_field *field = &schema->fields[i];
+        const char *type = strchr(columns[i], ' ') + 1;
+        struct hr_error err;
+        assert_rc(hr_field_parse_type(field, type + (*type == '!'), &err), 0, &err);
+        hr_free(field->name);
+        field->name = hr_strndup(columns[i], (size_t)(type - columns[i]) - 1);
+        field->nullable = *type != '!';
+    }
+    return schema;
+}
+
 /* ---- writing and reading in memory ---- */
 
 static struct hr_write_opts write_opts(const char *codec) {
@@ -236,7 +252,7 @@ static void test_projection(void **state) {
 static void test_splits(void **state) {
     (void)state;
     static const char *const columns[] = {"a int64", "b utf8", "c list<int32>"};
-    struct hr_schema *schema = test_schema(columns, 3);
+    struct hr_schema *schema = schema_of(columns, 3);
     struct hr_batch *want = table(schema, 3000, 99);
     struct hr_write_opts opts = write_opts("snappy");
     struct hr_buf file;
@@ -281,7 +297,7 @@ static void test_splits(void **state) {
 static void test_marker_in_the_data(void **state) {
     (void)state;
     static const char *const columns[] = {"a binary"};
-    struct hr_schema *schema = test_schema(columns, 1);
+    struct hr_schema *schema = schema_of(columns, 1);
     struct hr_write_opts opts = write_opts(NULL);
     struct hr_batch *want = NULL;
     struct hr_error err;
@@ -326,7 +342,7 @@ static void test_marker_in_the_data(void **state) {
 static void test_row_places(void **state) {
     (void)state;
     static const char *const columns[] = {"a int64"};
-    struct hr_schema *schema = test_schema(columns, 1);
+    struct hr_schema *schema = schema_of(columns, 1);
     struct hr_batch *want = table(schema, 500, 2);
     struct hr_write_opts opts = write_opts(NULL);
     struct hr_buf file;
@@ -362,7 +378,7 @@ static void test_names(void **state) {
     static const char *const columns[] = {
         "a-b int64",  "a_b utf8", "a+b bool",   "1st int32",
         "größe int8", "_ float",  "a_b_2 date", "s struct<x-y: int32, x_y: int32>"};
-    struct hr_schema *schema = test_schema(columns, sizeof(columns) / sizeof(columns[0]));
+    struct hr_schema *schema = schema_of(columns, sizeof(columns) / sizeof(columns[0]));
     struct hr_batch *want = table(schema, 20, 2);
     struct hr_write_opts opts = write_opts(NULL);
     struct hr_buf file;
@@ -381,7 +397,7 @@ static void test_names(void **state) {
 static void test_what_cannot_be_written(void **state) {
     (void)state;
     static const char *const columns[] = {"a !int64", "t timestamp[s]"};
-    struct hr_schema *schema = test_schema(columns, 2);
+    struct hr_schema *schema = schema_of(columns, 2);
     struct hr_batch *batch = NULL;
     struct hr_error err;
     struct hr_buf file;
