@@ -41,6 +41,9 @@ void hr_buf_init(struct hr_buf *buf, size_t max);
 void hr_buf_release(struct hr_buf *buf);      /* frees; the buf may be used again */
 static inline void hr_buf_clear(struct hr_buf *buf) {
     buf->len = 0; /* keeps the memory */
+    if (buf->ptr != NULL) {
+        buf->ptr[0] = '\0';
+    }
 }
 /* Room for `extra` more bytes (plus NUL). HR_E_BOUND over max, HR_E_NOMEM. */
 int hr_buf_reserve(struct hr_buf *buf, size_t extra, struct hr_error *err);
