@@ -222,6 +222,7 @@ static bool needs_exact_type(const struct hr_field *field) {
     case HR_T_TIME64:
     case HR_T_BINARY: return true;
     case HR_T_FIXED: return field->type.ext != HR_EXT_UUID;
+    case HR_T_TS: return !field->type.utc; /* Olake's timestamps are instants */
     default: return false;
     }
 }

@@ -348,7 +348,9 @@ static bool convert_number(struct hr_type type, const char *text, size_t len, bo
     return !n.point && !n.exponent && convert_int(type, text, len, out);
 }
 
-static bool convert_timestamp(struct hr_type type, const char *text, size_t len, bool declared,
+/* A time without an offset is read as UTC in a column of instants (as Olake and Spark's catalogs
+ * mean it); an offset never disappears into a column of wall times. */
+static bool convert_timestamp(struct hr_type type, const char *text, size_t len,
                               union hr_cell *out) {
     static const int32_t step[] = {1000000000, 1000000, 1000, 1}; /* ns per unit */
     int64_t seconds;
@@ -361,7 +363,7 @@ static bool convert_timestamp(struct hr_type type, const char *text, size_t len,
     } else if (!hr_parse_timestamp(text, len, &seconds, &nanos, &zone, &digits)) {
         return false;
     }
-    if (zone != (bool)type.utc && !(declared && type.utc)) {
+    if (zone && !type.utc) {
         return false;
     }
     if (nanos % step[type.unit] != 0) {
@@ -477,7 +479,7 @@ bool hr_infer_convert(struct hr_type type, const char *text, size_t len, bool de
         out->i64 = ok ? days : 0;
         return ok;
     }
-    case HR_T_TS: return convert_timestamp(type, text, len, declared, out);
+    case HR_T_TS: return convert_timestamp(type, text, len, out);
     case HR_T_TIME32:
     case HR_T_TIME64: return convert_time(type, text, len, out);
     case HR_T_FIXED:

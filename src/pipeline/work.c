@@ -164,6 +164,7 @@ static struct hr_read_params params_for(struct run *run, const struct hr_piece *
     const bool inside = (format->flags & HR_FMT_SCHEMA) != 0;
     return (struct hr_read_params){
         .want = inside ? run->wanted : run->schema,
+        .declared = run->conf->settings->schema.schema != NULL,
         .want_all = !inside && run->conf->spec->new_columns,
         .misfit = misfit_of(run->conf->settings),
         .batch_rows = run->conf->settings->work.batch_size,

@@ -213,7 +213,7 @@ static void test_times(void **state) {
     assert_int_equal(cell.i64, -500);
     assert_false(convert("timestamp[ms]", "1970-01-01 00:00:00.0001", false, &cell));
     assert_false(convert("timestamp[us]", "1970-01-01 00:00:00Z", false, &cell));
-    assert_false(convert("timestamp[us, utc]", "1970-01-01 00:00:00", false, &cell));
+    assert_true(convert("timestamp[us, utc]", "1970-01-01 00:00:00", false, &cell));
     assert_true(convert("timestamp[us, utc]", "1970-01-01 00:00:00", true, &cell));
     assert_true(convert("timestamp[us, utc]", "1970-01-01 01:00:00+01:00", false, &cell));
     assert_int_equal(cell.i64, 0);
