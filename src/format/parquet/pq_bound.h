@@ -69,8 +69,6 @@ bool hr_pq_may_match(const struct hr_pq_term *term, const struct hr_pq_bounds *b
 
 /* ---- pq_bloom.c ---- */
 
-/* XXH64 of BloomFilter.md, seed 0. */
-uint64_t hr_pq_xxh64(const void *ptr, size_t len);
 /* Whether a block of a split block filter (8 little-endian words) may hold the hash. */
 bool hr_pq_bloom_block_has(const uint8_t block[32], uint64_t hash);
 static inline uint64_t hr_pq_bloom_block_of(uint64_t hash, uint32_t n_blocks) {

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "format/parquet/pq_bound.h"
+#include "format/parquet/pq_xxh64.h"
 
 #define DICT_READ_MAX (1 << 20) /* a dictionary larger than this is not read just to prune */
 #define BLOOM_HEADER 64
@@ -154,7 +155,7 @@ static int bloom_may_match(struct hr_pq_footer *footer, const struct hr_pq_colum
         if (!hr_pq_plain_bytes(&term->column, &term->values[i], room, &bytes)) {
             return 0;
         }
-        const uint64_t hash = hr_pq_xxh64(bytes.ptr, bytes.len);
+        const uint64_t hash = hr_pqw_xxh64(bytes.ptr, bytes.len);
         const uint64_t at = hr_pq_bloom_block_of(hash, (uint32_t)h.num_bytes / 32);
         rc = hr_pq_input_read(in, bits + (int64_t)at * 32, sizeof(block), block, err);
         if (rc != 0 || hr_pq_bloom_block_has(block, hash)) {
