@@ -118,6 +118,32 @@ HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *hr_pqw_pack16_avx2(const uint32_t *v, size
     return out;
 }
 
+/* 17..29 bits: each merged pair (up to 58 bits) is shifted to its place in its first byte and
+ * stored with what the pair before left for that byte. */
+HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *hr_pqw_pack29_avx2(const uint32_t *v, size_t n, int width,
+                                                         uint8_t *out) {
+    const __m128i one = _mm_cvtsi32_si128(width);
+    const int two = 2 * width;
+    const int b1 = two / 8, b2 = 2 * two / 8, b3 = 3 * two / 8;
+    const __m256i place = _mm256_setr_epi64x(0, two % 8, 2 * two % 8, 3 * two % 8);
+    for (size_t i = 0; i < n; i += 8) {
+        __m256i p = hr_pqw_pairs(_mm256_loadu_si256((const __m256i *)(v + i)), one);
+        p = _mm256_sllv_epi64(p, place);
+        const __m128i low = _mm256_castsi256_si128(p), high = _mm256_extracti128_si256(p, 1);
+        const uint64_t w0 = (uint64_t)_mm_cvtsi128_si64(low);
+        const uint64_t w1 = (uint64_t)_mm_extract_epi64(low, 1) | w0 >> (8 * b1);
+        const uint64_t w2 = (uint64_t)_mm_cvtsi128_si64(high) | w1 >> (8 * (b2 - b1));
+        const uint64_t w3 = (uint64_t)_mm_extract_epi64(high, 1) | w2 >> (8 * (b3 - b2));
+        hr_pqw_put64(out, w0);
+        hr_pqw_put64(out + b1, w1);
+        hr_pqw_put64(out + b2, w2);
+        hr_pqw_put64(out + b3, w3);
+        out += width;
+    }
+    return out;
+}
+
+/* 30 and 31 bits. */
 HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *hr_pqw_pack31_avx2(const uint32_t *v, size_t n, int width,
                                                          uint8_t *out) {
     const __m128i one = _mm_cvtsi32_si128(width);
@@ -149,6 +175,9 @@ HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *hr_pqw_pack32_avx2(const uint32_t *v, size
     }
     if (width == 16) {
         return hr_pqw_pack16_avx2(v, n, 16, out);
+    }
+    if (width < 30) {
+        return hr_pqw_pack29_avx2(v, n, width, out);
     }
     if (width < 32) {
         return hr_pqw_pack31_avx2(v, n, width, out);

@@ -8,6 +8,7 @@
  *                 DELTA_LENGTH_BYTE_ARRAY
  *   `classic`     dictionary where it is smaller, else PLAIN
  */
+#include "base/num.h"
 #include "format/parquet/pq_enc.h"
 #include "format/parquet/pq_write_internal.h"
 
@@ -140,11 +141,12 @@ int hr_pqw_encode_values(const struct hr_pqw_col *col, struct hr_pqw_scratch *s,
 
 /* ---- trials ---- */
 
-/* Bytes of a sample of the chunk in `encoding`, behind the codec. */
+/* Bytes of a sample of the chunk in `encoding`, before and behind the codec. */
 static int trial(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
-                 struct hr_pqw_scratch *s, int encoding, size_t *size, struct hr_error *err) {
+                 struct hr_pqw_scratch *s, int encoding, size_t *raw, size_t *packed,
+                 struct hr_error *err) {
     const size_t slices = col->n_values <= SAMPLE_SLICES * SAMPLE_VALUES ? 1 : SAMPLE_SLICES;
-    *size = 0;
+    *raw = *packed = 0;
     for (size_t k = 0; k < slices; k++) {
         const size_t from = k * (col->n_values / slices);
         const size_t left = col->n_values - from;
@@ -166,7 +168,8 @@ static int trial(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
                 return rc;
             }
         }
-        *size += len < values.len ? len : values.len;
+        *raw += values.len;
+        *packed += len < values.len ? len : values.len;
     }
     return 0;
 }
@@ -175,9 +178,9 @@ static int trial(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
 static int smaller_of(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
                       struct hr_pqw_scratch *s, int base, int other, int *out,
                       struct hr_error *err) {
-    size_t size_base = 0, size_other = 0;
-    int rc = trial(conf, col, s, base, &size_base, err);
-    rc = rc != 0 ? rc : trial(conf, col, s, other, &size_other, err);
+    size_t raw, size_base = 0, size_other = 0;
+    int rc = trial(conf, col, s, base, &raw, &size_base, err);
+    rc = rc != 0 ? rc : trial(conf, col, s, other, &raw, &size_other, err);
     *out = size_other < size_base - size_base / 20 ? other : base;
     return rc;
 }
@@ -221,6 +224,44 @@ static size_t most_entries(size_t n, size_t entry, size_t other) {
     return low;
 }
 
+/* More distinct values than this among the first ones, and the estimate was wrong. */
+static size_t sample_limit(size_t n) {
+    const size_t sample = n < HR_PQW_DICT_SAMPLE ? n : HR_PQW_DICT_SAMPLE;
+    return sample - sample / 8;
+}
+
+/* Whether a dictionary can be expected to be smaller than the values in `encoding`, which take
+ * `other` bytes. A sample tells how many distinct values there are. Where the answer is near, the
+ * codec has its say: what it makes of a sample of the values. Numbers are seldom smaller for it in a dictionary, where none
+ * comes twice; byte arrays are. */
+static int dict_expected(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
+                         struct hr_pqw_scratch *s, int encoding, size_t entry, size_t other,
+                         bool *out, struct hr_error *err) {
+    const size_t n = col->n_values;
+    *out = true;
+    if (n <= HR_PQW_SAMPLE_MIN) {
+        return 0;
+    }
+    size_t distinct = hr_pqw_distinct(col);
+    distinct = distinct < n ? distinct : n;
+    size_t values = distinct * entry;
+    const size_t size = dict_size(distinct, values, n);
+    *out = size < other - other / 8;
+    if (!*out || conf->codec == NULL || size < other / 3) {
+        return 0;
+    }
+    size_t raw = 0, packed = 0;
+    const int rc = trial(conf, col, s, encoding, &raw, &packed, err);
+    if (raw > 0) {
+        other = (size_t)((hr_u128)other * packed / raw);
+        if (col->leaf->keep == HR_PQW_KEEP_BYTES) {
+            values = (size_t)((hr_u128)values * packed / raw);
+        }
+        *out = dict_size(distinct, values, n) < other;
+    }
+    return rc;
+}
+
 static int choose_number(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
                          const struct hr_pqw_minmax *whole, struct hr_pqw_scratch *s, int *out,
                          struct hr_error *err) {
@@ -236,17 +277,17 @@ static int choose_number(const struct hr_pqw_conf *conf, const struct hr_pqw_col
             *out = HR_PQ_DELTA_BINARY_PACKED;
         }
     }
-    if (!conf->dictionary) {
-        return 0;
+    bool expected = conf->dictionary;
+    int rc = expected ? dict_expected(conf, col, s, *out, width, best, &expected, err) : 0;
+    if (rc != 0 || !expected) {
+        return rc;
     }
     const size_t most = most_entries(n, width, best);
-    const size_t sample = n < HR_PQW_DICT_SAMPLE ? n : HR_PQW_DICT_SAMPLE;
-    const struct hr_pqw_dict_limit limit = {.sample_max = sample / 2 < most ? sample / 2 : most,
-                                            .count_max = most};
-    if (limit.sample_max == 0) {
+    const struct hr_pqw_dict_limit limit = {.sample_max = sample_limit(n), .count_max = most};
+    if (most == 0) {
         return 0;
     }
-    const int rc = build_dict(col, whole, s, &limit, err);
+    rc = build_dict(col, whole, s, &limit, err);
     if (rc == 0) {
         *out = dict_encoding(conf);
     }
@@ -266,10 +307,11 @@ static int choose_bytes(const struct hr_pqw_conf *conf, const struct hr_pqw_col 
     const size_t n = col->n_values, plain = plain_size(col);
     const bool fixed = col->leaf->keep == HR_PQW_KEEP_FIXED;
     *out = HR_PQ_PLAIN;
-    if (conf->dictionary) {
-        const size_t sample = n < HR_PQW_DICT_SAMPLE ? n : HR_PQW_DICT_SAMPLE;
-        const struct hr_pqw_dict_limit limit = {.sample_max = sample - sample / 4, .count_max = n};
-        const int rc = build_dict(col, NULL, s, &limit, err);
+    bool expected = conf->dictionary;
+    int rc = expected ? dict_expected(conf, col, s, *out, plain / n, plain, &expected, err) : 0;
+    if (rc == 0 && expected) {
+        const struct hr_pqw_dict_limit limit = {.sample_max = sample_limit(n), .count_max = n};
+        rc = build_dict(col, NULL, s, &limit, err);
         if (rc < 0) {
             return rc;
         }
@@ -279,8 +321,8 @@ static int choose_bytes(const struct hr_pqw_conf *conf, const struct hr_pqw_col 
             return 0;
         }
     }
-    if (conf->classic || fixed) {
-        return 0;
+    if (rc < 0 || conf->classic || fixed) {
+        return rc < 0 ? rc : 0;
     }
     *out = HR_PQ_DELTA_LENGTH_BYTE_ARRAY;
     const size_t look = n < SAMPLE_VALUES ? n : SAMPLE_VALUES;

@@ -3,8 +3,9 @@
  * values alone, not on how they are encoded. */
 #include "format/parquet/pq_write_internal.h"
 
-#define PAGE_ROWS 20480u /* what a reader of single rows has to decode at most; a multiple of 128  \
-                          */
+#define PAGE_ROWS                                                                                  \
+    20480u /* what a reader of single rows has to decode at most; a multiple of 128                \
+            */
 
 static size_t ones(const uint8_t *bits, size_t from, size_t n) {
     size_t sum = 0;

@@ -251,6 +251,10 @@ int hr_pqw_choose(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
                   const struct hr_pqw_minmax *whole, struct hr_pqw_scratch *s, int *out,
                   struct hr_error *err);
 
+/* About how many distinct values the chunk has (pq_wsample.c), from HR_PQW_SAMPLE_MIN on. */
+#define HR_PQW_SAMPLE_MIN 4096u
+size_t hr_pqw_distinct(const struct hr_pqw_col *col);
+
 /* Values [from, from + n) in `encoding`; *out points into the column or into `room`. */
 int hr_pqw_encode_values(const struct hr_pqw_col *col, struct hr_pqw_scratch *s,
                          struct hr_pqw_room *room, int encoding, size_t from, size_t n,

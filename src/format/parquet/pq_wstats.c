@@ -85,8 +85,18 @@ HR_TARGET_AVX2 static bool numbers_avx2(enum hr_pqw_sort sort, const void *v, si
 }
 #endif
 
+#if HR_X86 /* has a minimum of 64-bit integers */
+HR_TARGET_AVX512 static bool numbers_avx512(enum hr_pqw_sort sort, const void *v, size_t n,
+                                            uint64_t *lo, uint64_t *hi) {
+    return numbers_body(sort, v, n, lo, hi);
+}
+#endif
+
 static bool numbers(enum hr_pqw_sort sort, const void *v, size_t n, uint64_t *lo, uint64_t *hi) {
 #if HR_X86
+    if (hr_cpu_get()->avx512) {
+        return numbers_avx512(sort, v, n, lo, hi);
+    }
     if (hr_cpu_get()->avx2) {
         return numbers_avx2(sort, v, n, lo, hi);
     }
