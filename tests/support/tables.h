@@ -13,6 +13,8 @@ struct hr_schema *test_schema(const char *const *columns, size_t count);
 struct hr_schema *test_schema_all(void);
 /* Without BSON, intervals and decimals over 38 digits, which not every program reads. */
 struct hr_schema *test_schema_common(void);
+/* Without times in seconds, which Parquet keeps as milliseconds. */
+struct hr_schema *test_schema_no_seconds(void);
 
 /* How the values of a column follow one another. */
 enum test_values {

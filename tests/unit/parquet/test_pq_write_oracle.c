@@ -4,51 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "codec/codec.h"
-#include "format/parquet/pq_write.h"
-#include "support.h"
-#include "tables.h"
+#include "pq_round.h"
 
 static const char *folder(void) {
     const char *dir = getenv("HEADRACE_PARQUET_OUT");
     return dir != NULL ? dir : test_tmpdir();
-}
-
-static struct hr_write_opts options(const char *codec) {
-    return (struct hr_write_opts){.codec =
-                                      codec == NULL ? NULL : hr_codec_by_name(codec, strlen(codec)),
-                                  .row_group_rows = 1100,
-                                  .row_group_bytes = 64u << 20,
-                                  .page_bytes = 4096,
-                                  .dictionary = true,
-                                  .statistics = true,
-                                  .page_index = true,
-                                  .parquet_version = 2};
-}
-
-static void encode(const struct hr_batch *batch, const struct hr_write_opts *opts,
-                   struct hr_buf *file) {
-    struct hr_error err;
-    struct hr_encoder *enc = NULL;
-    struct hr_file_writer *fw = NULL;
-    struct hr_block block;
-    struct hr_out *out = hr_out_buf(file);
-    assert_non_null(out);
-    assert_rc(hr_parquet_encoder_open(batch->schema, opts, &enc, &err), 0, &err);
-    assert_rc(hr_parquet_file_writer_open(batch->schema, opts, out, &fw, &err), 0, &err);
-    assert_rc(enc->ops->put(enc, batch, &err), 0, &err);
-    assert_rc(enc->ops->finish(enc, &err), 0, &err);
-    int rc;
-    while ((rc = enc->ops->pop(enc, &block, &err)) == 0) {
-        assert_rc(fw->ops->add(fw, &block, &err), 0, &err);
-        hr_big_free(block.data);
-        block.free_meta(block.meta);
-    }
-    assert_int_equal(rc, HR_END);
-    assert_rc(fw->ops->finish(fw, &err), 0, &err);
-    fw->ops->close(fw);
-    enc->ops->close(enc);
-    hr_out_close(out);
 }
 
 static void write_rows(const struct hr_batch *batch, const char *path) {
@@ -65,12 +25,13 @@ static void write_rows(const struct hr_batch *batch, const char *path) {
     hr_buf_release(&text);
 }
 
-static void write_case(const char *dir, const char *name, const struct hr_batch *batch,
+static void write_case(const char *dir, const char *name, struct hr_batch *batch,
                        const struct hr_write_opts *opts) {
     char path[4096];
     struct hr_buf file;
+    struct hr_error err;
     hr_buf_init(&file, (size_t)1 << 30);
-    encode(batch, opts, &file);
+    assert_rc(round_write(batch->schema, &batch, 1, opts, &file, &err), 0, &err);
     assert_true(file.len > 12);
     assert_memory_equal(file.ptr, "PAR1", 4);
     assert_memory_equal(file.ptr + file.len - 4, "PAR1", 4);
@@ -95,7 +56,7 @@ static void all_codecs(void **state) {
     const char *dir = folder();
     for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
         struct hr_batch *batch = table(test_schema_common(), 2500, 100 + i);
-        struct hr_write_opts opts = options(i == 0 ? NULL : codecs[i]);
+        struct hr_write_opts opts = round_options(i == 0 ? NULL : codecs[i]);
         char name[64];
         opts.page_crc = i % 2 == 0;
         snprintf(name, sizeof(name), "auto-%s", codecs[i]);
@@ -122,7 +83,7 @@ static void all_values(void **state) {
         assert_int_equal(hr_batch_new(schema, &batch, NULL), 0);
         hr_schema_unref(schema);
         test_fill_as(batch, 3000, &seed, (enum test_values)v, v == 1 ? 20 : 0);
-        struct hr_write_opts opts = options("snappy");
+        struct hr_write_opts opts = round_options("snappy");
         char name[64];
         opts.row_group_rows = 100000;
         snprintf(name, sizeof(name), "values-%s", names[v]);
@@ -141,7 +102,7 @@ static void odd_sizes(void **state) {
     const char *dir = folder();
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct hr_batch *batch = table(test_schema_common(), sizes[i], 55 + i);
-        struct hr_write_opts opts = options("snappy");
+        struct hr_write_opts opts = round_options("snappy");
         char name[64];
         snprintf(name, sizeof(name), "rows-%d", (int)sizes[i]);
         write_case(dir, name, batch, &opts);
@@ -153,7 +114,7 @@ static void bloom_and_bare(void **state) {
     (void)state;
     const char *dir = folder();
     struct hr_batch *batch = table(test_schema_common(), 2000, 3);
-    struct hr_write_opts opts = options("zstd");
+    struct hr_write_opts opts = round_options("zstd");
     char *blooms[] = {(char[]){"c_i64"}, (char[]){"c_utf8"}, (char[]){"c_uuid"}, (char[]){"r_i64"}};
     opts.bloom_columns = (struct hr_strlist){blooms, 4};
     write_case(dir, "bloom", batch, &opts);
@@ -167,7 +128,7 @@ static void bloom_and_bare(void **state) {
 static void rare_types(void **state) {
     (void)state;
     struct hr_batch *batch = table(test_schema_all(), 500, 9);
-    struct hr_write_opts opts = options("snappy");
+    struct hr_write_opts opts = round_options("snappy");
     write_case(folder(), "rare", batch, &opts);
     hr_batch_free(batch);
 }
