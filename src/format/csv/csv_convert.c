@@ -189,8 +189,8 @@ static uint64_t narrow(enum hr_type_id id, const int64_t *in, unsigned count, ui
     return slow;
 }
 
-static struct csv_left decimals(const struct csv_kernels *kernels, const struct csv_run *run,
-                                struct hr_type type, uint8_t *out) {
+static uint64_t decimals(const struct csv_kernels *kernels, const struct csv_run *run,
+                         struct hr_type type, uint8_t *out) {
     static const int64_t limit[] = {1,
                                     10,
                                     100,
@@ -211,27 +211,26 @@ static struct csv_left decimals(const struct csv_kernels *kernels, const struct 
                                     100000000000000000,
                                     1000000000000000000};
     int64_t values[64];
-    struct csv_left left = kernels->dec(run, type.scale, values);
+    uint64_t slow = kernels->dec(run, type.scale, values);
     for (unsigned i = 0; i < run->count; i++) {
         if (type.precision <= 18 &&
             (values[i] >= limit[type.precision] || values[i] <= -limit[type.precision])) {
-            left.slow |= (uint64_t)1 << i;
+            slow |= (uint64_t)1 << i;
         }
         const hr_i128 wide = values[i];
         memcpy(out + (size_t)i * 16, &wide, 16);
     }
-    return left;
+    return slow;
 }
 
-/* Through the kernel of the type, or nothing done and all left. */
-static struct csv_left convert_run(const struct csv_convert *cv, const struct csv_run *run,
-                                   struct hr_type type, uint8_t *out) {
+/* Through the kernel of the type; returns which cells are left, all where there is no kernel. */
+static uint64_t convert_run(const struct csv_convert *cv, const struct csv_run *run,
+                            struct hr_type type, uint8_t *out) {
     static const int64_t per_second[] = {1, 1000, 1000000, 1000000000};
-    const uint64_t all = run->count < 64 ? ((uint64_t)1 << run->count) - 1 : ~(uint64_t)0;
     const struct csv_kernels *k = cv->kernels;
-    struct csv_left left = {0, all};
+    const uint64_t all = ~(uint64_t)0 >> (64 - run->count);
     if (!cv->d->null_plain) {
-        return left;
+        return all;
     }
     switch ((enum hr_type_id)type.id) {
     case HR_T_I64: return k->i64(run, (int64_t *)(void *)out);
@@ -246,19 +245,18 @@ static struct csv_left convert_run(const struct csv_convert *cv, const struct cs
     case HR_T_U16:
     case HR_T_U32: {
         int64_t values[64];
-        left = k->i64(run, values);
-        left.slow |= narrow((enum hr_type_id)type.id, values, run->count, out);
-        return left;
+        const uint64_t slow = k->i64(run, values);
+        return slow | narrow((enum hr_type_id)type.id, values, run->count, out);
     }
     case HR_T_F32: {
         double values[64];
-        left = k->f64(run, values);
+        const uint64_t slow = k->f64(run, values);
         for (unsigned i = 0; i < run->count; i++) {
             ((float *)(void *)out)[i] = (float)values[i];
         }
-        return left;
+        return slow;
     }
-    default: return left;
+    default: return all;
     }
 }
 
@@ -270,12 +268,12 @@ static int fixed_column(struct csv_convert *cv, struct csv_column *column, int n
     for (int64_t g = 0; rc == 0 && g < count; g += 64) {
         const struct csv_run run = run_of(cv->tokens, (size_t)column->file, from + g, count - g);
         uint8_t *out = vec->data + (size_t)(vec->len + g) * width;
-        const struct csv_left left = convert_run(cv, &run, column->type, out);
-        for (uint64_t bits = left.empty | left.slow; rc == 0 && bits != 0; bits &= bits - 1) {
-            const unsigned i = (unsigned)__builtin_ctzll(bits);
+        uint64_t left = convert_run(cv, &run, column->type, out);
+        for (; rc == 0 && left != 0; left &= left - 1) {
+            const unsigned i = (unsigned)__builtin_ctzll(left);
             union hr_cell cell = {0};
             bool null = true;
-            if (((left.empty >> i) & 1) == 0) {
+            if (run.starts[i * run.start_stride] + run.delta != run.ends[i * run.end_stride]) {
                 rc = exact_value(cv, column, number, from + g + i, cv->batch_row + g + i, &cell,
                                  &null, err);
             }

@@ -48,15 +48,29 @@ static inline struct masks cut(struct masks m, size_t len) {
 
 /* ---- portable ---- */
 
+/* One bit for each of eight bytes that equals the byte `what` is made of. Exact: no carry crosses a
+ * byte. */
+static inline uint64_t equal8(uint64_t v, uint64_t what) {
+    const uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
+    const uint64_t x = v ^ what;
+    const uint64_t zero = ~(((x & low) + low) | x | low); /* 0x80 where the byte is zero */
+    return ((zero >> 7) * 0x0102040810204080ULL) >> 56;
+}
+
 static struct masks masks_scalar(const uint8_t *p, size_t len, const struct csv_marks *marks,
                                  uint64_t *high) {
+    const uint64_t ones = 0x0101010101010101ULL;
     struct masks m = {0};
-    for (size_t i = 0; i < len; i++) {
-        const uint64_t bit = (uint64_t)1 << i;
-        m.delim |= p[i] == marks->delim ? bit : 0;
-        m.newline |= p[i] == marks->newline ? bit : 0;
-        m.quote |= p[i] == marks->quote ? bit : 0;
-        m.carriage |= p[i] == '\r' ? bit : 0;
+    for (unsigned i = 0; i < len; i += 8) {
+        uint64_t v;
+        memcpy(&v, p + i, 8); /* there is padding behind the window */
+        m.delim |= equal8(v, marks->delim * ones) << i;
+        m.newline |= equal8(v, marks->newline * ones) << i;
+        m.quote |= equal8(v, marks->quote * ones) << i;
+        m.carriage |= equal8(v, '\r' * ones) << i;
+        *high |= len - i >= 8 ? v & (0x80 * ones) : 0;
+    }
+    for (size_t i = len & ~(size_t)7; i < len; i++) {
         *high |= p[i] & 0x80;
     }
     return m;
@@ -74,6 +88,9 @@ void hr_csv_index_scalar(const uint8_t *text, size_t from, size_t to, const stru
     for (size_t at = from; at < to; at += 64) {
         const size_t len = to - at < 64 ? to - at : 64;
         struct masks m = masks_scalar(text + at, len, marks, &state->high);
+        if (len < 64) {
+            m = cut(m, len);
+        }
         if (!marks->quoting) {
             m.quote = 0;
         }
@@ -109,17 +126,17 @@ HR_TARGET_AVX2 static inline uint64_t prefix_clmul(uint64_t v) {
         _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)v), ones, 0));
 }
 
-/* Positions of the set bits, eight at a time without branching on single bits: how many there are
- * changes from block to block, and a wrong guess costs more than writing a few too many. */
+/* Positions of the set bits: eight without asking, because how many there are changes from block to
+ * block and a wrong guess costs more than writing a few too many; the rest one by one. */
 HR_TARGET_AVX2 static inline uint32_t *write_bits(uint32_t *out, uint32_t base, uint64_t bits) {
     const unsigned n = (unsigned)_mm_popcnt_u64(bits);
-    uint32_t *p = out;
-    for (unsigned done = 0; done < n; done += 8) {
-        for (unsigned i = 0; i < 8; i++) {
-            p[i] = base + (uint32_t)_tzcnt_u64(bits);
-            bits = _blsr_u64(bits);
-        }
-        p += 8;
+    for (unsigned i = 0; i < 8; i++) {
+        out[i] = base + (uint32_t)_tzcnt_u64(bits);
+        bits = _blsr_u64(bits);
+    }
+    for (unsigned i = 8; i < n; i++) {
+        out[i] = base + (uint32_t)_tzcnt_u64(bits);
+        bits = _blsr_u64(bits);
     }
     return out + n;
 }

@@ -172,10 +172,6 @@ struct csv_run {
     size_t start_stride, end_stride;
     unsigned count; /* 1..64 */
 };
-/* Which cells the kernel left to the exact path: bit i set. Empty cells apart. */
-struct csv_left {
-    uint64_t empty, slow;
-};
 /* Where a run of text is written. */
 struct csv_text_out {
     uint8_t *data;
@@ -184,14 +180,15 @@ struct csv_text_out {
     uint64_t slow_lens; /* cells of these lengths (bit 63: longer too) are left to the exact path */
     int quote;
 };
+/* Each answers which cells it left to the exact path (bit i: cell i), empty ones among them. */
 struct csv_kernels {
-    struct csv_left (*i64)(const struct csv_run *run, int64_t *out);
-    struct csv_left (*f64)(const struct csv_run *run, double *out);
+    uint64_t (*i64)(const struct csv_run *run, int64_t *out);
+    uint64_t (*f64)(const struct csv_run *run, double *out);
     /* value * 10^scale as an integer; exact or left. */
-    struct csv_left (*dec)(const struct csv_run *run, int scale, int64_t *out);
-    struct csv_left (*date)(const struct csv_run *run, int32_t *out);
+    uint64_t (*dec)(const struct csv_run *run, int scale, int64_t *out);
+    uint64_t (*date)(const struct csv_run *run, int32_t *out);
     /* In units of 1/per_second s; `utc`: with Z, else without a zone. */
-    struct csv_left (*ts)(const struct csv_run *run, bool utc, int64_t per_second, int64_t *out);
+    uint64_t (*ts)(const struct csv_run *run, bool utc, int64_t per_second, int64_t *out);
     /* Cells [from, count) until one needs the exact path or room; returns its number. Bits of
      * *empty are set for cells that are empty and not quoted. */
     unsigned (*text)(const struct csv_run *run, unsigned from, struct csv_text_out *out,

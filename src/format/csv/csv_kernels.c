@@ -35,19 +35,18 @@ static bool digits(const char *p, size_t n, int64_t *out) {
     return true;
 }
 
-static struct csv_left i64_scalar(const struct csv_run *run, int64_t *out) {
-    struct csv_left left = {0};
+static uint64_t i64_scalar(const struct csv_run *run, int64_t *out) {
+    uint64_t slow = 0;
     for (unsigned i = 0; i < run->count; i++) {
         const struct cell c = cell_at(run, i);
         const size_t minus = c.len > 0 && c.p[0] == '-';
         int64_t v = 0;
-        left.empty |= (uint64_t)(c.len == 0) << i;
         if (!digits(c.p + minus, c.len - minus, &v) || (c.len - minus > 1 && c.p[minus] == '0')) {
-            left.slow |= (uint64_t)1 << i;
+            slow |= (uint64_t)1 << i;
         }
         out[i] = minus ? -v : v;
     }
-    return left;
+    return slow;
 }
 
 /* -?digits[.digits] with at most 15 digits and no leading zero: the digits as an integer and how
@@ -80,69 +79,60 @@ static bool plain_decimal(struct cell c, int64_t *mantissa, unsigned *fraction, 
 static const double POWERS[16] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
-static struct csv_left f64_scalar(const struct csv_run *run, double *out) {
-    struct csv_left left = {0};
+static uint64_t f64_scalar(const struct csv_run *run, double *out) {
+    uint64_t slow = 0;
     for (unsigned i = 0; i < run->count; i++) {
         const struct cell c = cell_at(run, i);
         int64_t mantissa = 0;
         unsigned fraction = 0;
         bool minus;
-        left.empty |= (uint64_t)(c.len == 0) << i;
         if (!plain_decimal(c, &mantissa, &fraction, &minus)) {
-            left.slow |= (uint64_t)1 << i;
+            slow |= (uint64_t)1 << i;
             fraction = 0;
         }
         const double v = (double)mantissa / POWERS[fraction];
         out[i] = minus ? -v : v;
     }
-    return left;
+    return slow;
 }
 
-static struct csv_left dec_scalar(const struct csv_run *run, int scale, int64_t *out) {
+static uint64_t dec_scalar(const struct csv_run *run, int scale, int64_t *out) {
     static const int64_t up[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
-    struct csv_left left = {0};
+    uint64_t slow = 0;
     for (unsigned i = 0; i < run->count; i++) {
         const struct cell c = cell_at(run, i);
         int64_t mantissa = 0;
         unsigned fraction = 0;
         bool minus;
         int64_t v = 0;
-        left.empty |= (uint64_t)(c.len == 0) << i;
         const bool ok = plain_decimal(c, &mantissa, &fraction, &minus);
         const int missing = scale - (int)fraction;
         if (!ok || missing < 0 || missing > 6 ||
             __builtin_mul_overflow(mantissa, up[missing], &v)) {
-            left.slow |= (uint64_t)1 << i;
+            slow |= (uint64_t)1 << i;
             v = 0;
         }
         out[i] = minus ? -v : v;
     }
-    return left;
+    return slow;
 }
 
-static struct csv_left date_scalar(const struct csv_run *run, int32_t *out) {
-    struct csv_left left = {0};
+static uint64_t date_scalar(const struct csv_run *run, int32_t *out) {
+    uint64_t slow = 0;
     for (unsigned i = 0; i < run->count; i++) {
         const struct cell c = cell_at(run, i);
         out[i] = 0;
-        left.empty |= (uint64_t)(c.len == 0) << i;
-        left.slow |= (uint64_t)!hr_parse_date(c.p, c.len, &out[i]) << i;
+        slow |= (uint64_t)!hr_parse_date(c.p, c.len, &out[i]) << i;
     }
-    return left;
+    return slow;
 }
 
-static struct csv_left ts_scalar(const struct csv_run *run, bool utc, int64_t per_second,
-                                 int64_t *out) {
-    struct csv_left left = {0};
+/* All left: the exact path is the portable form. */
+static uint64_t ts_scalar(const struct csv_run *run, bool utc, int64_t per_second, int64_t *out) {
     (void)utc;
     (void)per_second;
-    for (unsigned i = 0; i < run->count; i++) {
-        const struct cell c = cell_at(run, i);
-        out[i] = 0;
-        left.empty |= (uint64_t)(c.len == 0) << i;
-        left.slow |= (uint64_t)1 << i;
-    }
-    return left;
+    memset(out, 0, run->count * sizeof(*out));
+    return ~(uint64_t)0 >> (64 - run->count);
 }
 
 static unsigned text_scalar(const struct csv_run *run, unsigned from, struct csv_text_out *out,

@@ -7,15 +7,17 @@
  * on a value: what does not fit is a bit in a mask for the exact path. Text: 32 bytes are copied
  * whatever the length; the next cell overwrites the rest.
  */
+#include "format/csv/csv_dates.h"
 #include "format/csv/csv_internal.h"
 
 #if HR_X86
 #include <immintrin.h>
 
-/* Bytes n..n+15 keep the last n bytes of 16. */
-static const uint8_t KEEP[32] = {0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
-                                 0,   0,   0,   0,   0,   255, 255, 255, 255, 255, 255,
-                                 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+/* The 16 bytes from n on keep the last n of 16; from 16 on all. */
+static const uint8_t KEEP[48] = {0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+                                 0,   0,   0,   0,   255, 255, 255, 255, 255, 255, 255, 255,
+                                 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
 /* Shuffles that take out the byte at `row` and move what is in front of it up; row 16: none. */
 static const uint8_t NO_POINT[17][16] = {{0x80, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
@@ -40,15 +42,31 @@ static const uint8_t NO_POINT[17][16] = {{0x80, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1
 static const double BY_PLACE[17] = {1e15, 1e14, 1e13, 1e12, 1e11, 1e10, 1e9, 1e8, 1e7,
                                     1e6,  1e5,  1e4,  1e3,  1e2,  1e1,  1e0, 1e0};
 
+/* A run's arrays in registers: stores through out pointers could alias the struct. */
+struct walk {
+    const uint8_t *text;
+    const uint32_t *start, *end;
+    size_t start_step, end_step;
+    uint32_t delta;
+    unsigned count;
+};
+
+static inline struct walk walk_of(const struct csv_run *run) {
+    return (struct walk){run->text,       run->starts, run->ends, run->start_stride,
+                         run->end_stride, run->delta,  run->count};
+}
+
 struct cell {
     const uint8_t *p, *end;
     size_t len;
 };
 
-static inline struct cell cell_at(const struct csv_run *run, unsigned i) {
-    const uint32_t start = run->starts[(size_t)i * run->start_stride] + run->delta;
-    const uint32_t end = run->ends[(size_t)i * run->end_stride];
-    return (struct cell){run->text + start, run->text + end, end - start};
+static inline struct cell next_cell(struct walk *w) {
+    const uint32_t start = *w->start + w->delta;
+    const uint32_t end = *w->end;
+    w->start += w->start_step;
+    w->end += w->end_step;
+    return (struct cell){w->text + start, w->text + end, end - start};
 }
 
 /* 16 digit values (0..9), most significant first, as one number. */
@@ -68,130 +86,132 @@ HR_TARGET_AVX2 static inline bool any_above_nine(__m128i d) {
     return !_mm_testz_si128(over, over);
 }
 
+/* The last n bytes in front of `end` less '0'; n is taken modulo 32. */
 HR_TARGET_AVX2 static inline __m128i last_bytes(const uint8_t *end, size_t n) {
-    const __m128i keep = _mm_loadu_si128((const __m128i *)(const void *)(KEEP + n));
+    const __m128i keep = _mm_loadu_si128((const __m128i *)(const void *)(KEEP + (n & 31)));
     const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(end - 16));
     return _mm_and_si128(_mm_sub_epi8(v, _mm_set1_epi8('0')), keep);
 }
 
-HR_TARGET_AVX2 static struct csv_left i64_avx2(const struct csv_run *run, int64_t *out) {
-    struct csv_left left = {0};
-    for (unsigned i = 0; i < run->count; i++) {
-        const struct cell c = cell_at(run, i);
-        const size_t minus = c.p[0] == '-' && c.len > 0;
+HR_TARGET_AVX2 static uint64_t i64_avx2(const struct csv_run *run, int64_t *out) {
+    struct walk w = walk_of(run);
+    uint64_t slow = 0;
+    for (unsigned i = 0; i < w.count; i++) {
+        const struct cell c = next_cell(&w);
+        const size_t minus = c.p[0] == '-';
         const size_t n = c.len - minus;
-        const __m128i d = last_bytes(c.end, n < 16 ? n : 16);
-        const bool odd = (n - 1 > 15) | any_above_nine(d) | ((n > 1) & (c.p[minus] == '0'));
-        const int64_t v = (int64_t)sixteen(d);
-        out[i] = (v ^ -(int64_t)minus) + (int64_t)minus;
-        left.empty |= (uint64_t)(c.len == 0) << i;
-        left.slow |= (uint64_t)odd << i;
+        const __m128i d = last_bytes(c.end, n);
+        const unsigned lead = (unsigned)c.p[minus] - '1'; /* 0 stands alone or not at all */
+        const bool odd = (n - 1 > 15) | any_above_nine(d) | ((lead > 8) & (n != 1));
+        const uint64_t v = sixteen(d);
+        out[i] = (int64_t)((v ^ (0 - (uint64_t)minus)) + minus);
+        slow |= (uint64_t)odd << i;
     }
-    return left;
+    return slow;
 }
 
 /* -?digits[.digits]: the digits as an integer, the point's place among the 16 bytes (16 none). */
 struct decimal {
-    int64_t mantissa;
+    uint64_t mantissa;
     unsigned place;
     size_t minus;
     bool odd;
 };
 
 HR_TARGET_AVX2 static inline struct decimal decimal_of(struct cell c) {
-    const size_t minus = c.p[0] == '-' && c.len > 0;
+    const size_t minus = c.p[0] == '-';
     const size_t n = c.len - minus;
-    const __m128i kept = last_bytes(c.end, n < 16 ? n : 16);
+    const __m128i kept = last_bytes(c.end, n);
     const __m128i point = _mm_cmpeq_epi8(kept, _mm_set1_epi8('.' - '0'));
     const unsigned place = (unsigned)_tzcnt_u32((unsigned)_mm_movemask_epi8(point) | 0x10000u);
     const __m128i d =
         _mm_shuffle_epi8(kept, _mm_loadu_si128((const __m128i *)(const void *)NO_POINT[place]));
+    /* 1..15 digits: 1..15 bytes, or 2..16 with a point. */
     const size_t count = n - (place < 16);
     const bool odd = (n > 16) | (count - 1 > 14) | any_above_nine(d) |
-                     ((n > 1) & (c.p[minus] == '0') & (c.p[minus + 1] != '.'));
-    return (struct decimal){(int64_t)sixteen(d), place, minus, odd};
+                     ((c.p[minus] == '0') & (n > 1) & (c.p[minus + 1] != '.'));
+    return (struct decimal){sixteen(d), place, minus, odd};
 }
 
-HR_TARGET_AVX2 static struct csv_left f64_avx2(const struct csv_run *run, double *out) {
-    struct csv_left left = {0};
-    for (unsigned i = 0; i < run->count; i++) {
-        const struct cell c = cell_at(run, i);
-        const struct decimal d = decimal_of(c);
-        const double v = (double)d.mantissa / BY_PLACE[d.place];
+HR_TARGET_AVX2 static uint64_t f64_avx2(const struct csv_run *run, double *out) {
+    struct walk w = walk_of(run);
+    uint64_t slow = 0;
+    for (unsigned i = 0; i < w.count; i++) {
+        const struct decimal d = decimal_of(next_cell(&w));
+        const double v = (double)(int64_t)d.mantissa / BY_PLACE[d.place];
         uint64_t bits;
         memcpy(&bits, &v, sizeof(bits));
         bits |= (uint64_t)d.minus << 63;
         memcpy(&out[i], &bits, sizeof(bits));
-        left.empty |= (uint64_t)(c.len == 0) << i;
-        left.slow |= (uint64_t)d.odd << i;
+        slow |= (uint64_t)d.odd << i;
     }
-    return left;
+    return slow;
 }
 
-HR_TARGET_AVX2 static struct csv_left dec_avx2(const struct csv_run *run, int scale, int64_t *out) {
+HR_TARGET_AVX2 static uint64_t dec_avx2(const struct csv_run *run, int scale, int64_t *out) {
     static const uint64_t up[8] = {1, 10, 100, 1000, 0, 0, 0, 0};
-    struct csv_left left = {0};
-    for (unsigned i = 0; i < run->count; i++) {
-        const struct cell c = cell_at(run, i);
-        const struct decimal d = decimal_of(c);
+    struct walk w = walk_of(run);
+    uint64_t slow = 0;
+    for (unsigned i = 0; i < w.count; i++) {
+        const struct decimal d = decimal_of(next_cell(&w));
         const int missing = scale - (d.place < 16 ? 15 - (int)d.place : 0);
         /* 15 digits and three more fit an int64. */
         const bool odd = d.odd | ((unsigned)missing > 3);
-        const int64_t v = (int64_t)((uint64_t)d.mantissa * up[missing & 7]);
-        out[i] = (v ^ -(int64_t)d.minus) + (int64_t)d.minus;
-        left.empty |= (uint64_t)(c.len == 0) << i;
-        left.slow |= (uint64_t)odd << i;
+        const uint64_t v = d.mantissa * up[missing & 7];
+        out[i] = (int64_t)((v ^ (0 - (uint64_t)d.minus)) + d.minus);
+        slow |= (uint64_t)odd << i;
     }
-    return left;
+    return slow;
 }
 
 /* ---- dates ---- */
 
-/* Days of the YYYY-MM-DD at p; *odd when it is none. Reads 16 bytes. */
+/* Days of the YYYY-MM-DD at p; *odd when it is none. Reads 16 bytes. Year and month-day each find
+ * their part in a table (csv_dates.h). */
 HR_TARGET_AVX2 static inline int32_t date_of(const uint8_t *p, bool *odd) {
-    static const uint8_t last[16] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0, 0, 0};
-    static const uint16_t before[16] = {0,   0,   31,  59,  90,  120, 151, 181,
-                                        212, 243, 273, 304, 334, 0,   0,   0};
-    const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    const __m128i form =
+        _mm_setr_epi8('0', '0', '0', '0', '-', '0', '0', '-', '0', '0', 0, 0, 0, 0, 0, 0);
+    const __m128i most = _mm_setr_epi8(9, 9, 9, 9, 0, 9, 9, 0, 9, 9, -1, -1, -1, -1, -1, -1);
     const __m128i order = _mm_setr_epi8(0, 1, 2, 3, 5, 6, 8, 9, -1, -1, -1, -1, -1, -1, -1, -1);
-    const __m128i d = _mm_shuffle_epi8(_mm_sub_epi8(v, _mm_set1_epi8('0')), order);
-    const uint64_t parts =
-        (uint64_t)_mm_cvtsi128_si64(_mm_maddubs_epi16(d, _mm_set1_epi16(0x010a)));
-    const unsigned year = (unsigned)(parts & 0xffff) * 100 + (unsigned)((parts >> 16) & 0xffff);
-    const unsigned month = (unsigned)((parts >> 32) & 0xffff);
-    const unsigned day = (unsigned)(parts >> 48);
-    const bool leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0));
-    const unsigned m = month & 15;
-    *odd = any_above_nine(d) | (p[4] != '-') | (p[7] != '-') | (month > 12) |
-           (day - 1 >= last[m] + (unsigned)(leap & (m == 2)));
-    const unsigned years = year * 365 + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
-    return (int32_t)(years + before[m] + (unsigned)(leap & (m > 2)) + day - 1) - 719528;
+    const __m128i tens = _mm_set1_epi16(0x010a); /* 10, 1 */
+    const __m128i join = _mm_setr_epi16(100, 1, 32, 1, 0, 0, 0, 0);
+    const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    const __m128i d = _mm_xor_si128(v, form); /* digits 0..9, dashes 0 */
+    const __m128i over = _mm_subs_epu8(d, most);
+    const __m128i pairs = _mm_maddubs_epi16(_mm_shuffle_epi8(d, order), tens);
+    const uint64_t both = (uint64_t)_mm_cvtsi128_si64(_mm_madd_epi16(pairs, join));
+    const uint32_t year = (uint32_t)both < 10000 ? (uint32_t)both : 0;
+    const uint32_t month_day = (both >> 32) < 416 ? (uint32_t)(both >> 32) : 0;
+    const int32_t begin = HR_CSV_YEARS[year]; /* twice the days, plus 1 in a leap year */
+    const uint16_t day = HR_CSV_DAYS[begin & 1][month_day];
+    *odd = !_mm_testz_si128(over, over) | (day == UINT16_MAX);
+    return (begin >> 1) + day;
 }
 
-HR_TARGET_AVX2 static struct csv_left date_avx2(const struct csv_run *run, int32_t *out) {
-    struct csv_left left = {0};
-    for (unsigned i = 0; i < run->count; i++) {
-        const struct cell c = cell_at(run, i);
+HR_TARGET_AVX2 static uint64_t date_avx2(const struct csv_run *run, int32_t *out) {
+    struct walk w = walk_of(run);
+    uint64_t slow = 0;
+    for (unsigned i = 0; i < w.count; i++) {
+        const struct cell c = next_cell(&w);
         bool odd;
         out[i] = date_of(c.p, &odd);
-        left.empty |= (uint64_t)(c.len == 0) << i;
-        left.slow |= (uint64_t)(odd | (c.len != 10)) << i;
+        slow |= (uint64_t)(odd | (c.len != 10)) << i;
     }
-    return left;
+    return slow;
 }
 
 /* hh:mm:ss at p in seconds. Reads 8 bytes. */
 static inline uint32_t clock_of(const uint8_t *p, bool *odd) {
     uint64_t v;
     memcpy(&v, p, 8);
-    const uint64_t d = v - 0x30303a30303a3030ULL;
-    /* Every digit 0..9, both colons zero, no borrow between bytes: checked on the text itself. */
-    const uint64_t high = (v + 0x4646004646004646ULL) | (v & 0x8080808080808080ULL) | d;
+    const uint64_t d = v ^ 0x30303a30303a3030ULL;          /* digits 0..9, colons 0 */
+    const uint64_t over = (d + 0x7676007676007676ULL) | d; /* 10 and more set the high bit */
+    const uint64_t colons = d & 0x0000ff0000ff0000ULL;
     const uint32_t hour = (uint32_t)(d & 15) * 10 + (uint32_t)((d >> 8) & 15);
     const uint32_t minute = (uint32_t)((d >> 24) & 15) * 10 + (uint32_t)((d >> 32) & 15);
-    const uint32_t second = (uint32_t)((d >> 48) & 15) * 10 + (uint32_t)(d >> 56);
-    *odd = ((high & 0x8080808080808080ULL) != 0) | (p[2] != ':') | (p[5] != ':') | (hour > 23) |
-           (minute > 59) | (second > 59);
+    const uint32_t second = (uint32_t)((d >> 48) & 15) * 10 + (uint32_t)((d >> 56) & 15);
+    *odd = ((over & 0x8080808080808080ULL) != 0) | (colons != 0) | (hour > 23) | (minute > 59) |
+           (second > 59);
     return hour * 3600 + minute * 60 + second;
 }
 
@@ -231,24 +251,23 @@ HR_TARGET_AVX2 static inline int64_t ts_of(struct cell c, bool utc, int64_t per_
     }
     *odd = bad;
     if (per_second == 1000000) {
-        return (int64_t)((uint64_t)seconds * 1000000 + (uint64_t)micros);
+        return seconds * 1000000 + micros;
     }
     const int64_t per_unit = 1000000 / per_second;
     *odd |= micros % per_unit != 0;
-    return (int64_t)((uint64_t)seconds * (uint64_t)per_second) + micros / per_unit;
+    return seconds * per_second + micros / per_unit;
 }
 
-HR_TARGET_AVX2 static struct csv_left ts_avx2(const struct csv_run *run, bool utc,
-                                              int64_t per_second, int64_t *out) {
-    struct csv_left left = {0};
-    for (unsigned i = 0; i < run->count; i++) {
-        const struct cell c = cell_at(run, i);
+HR_TARGET_AVX2 static uint64_t ts_avx2(const struct csv_run *run, bool utc, int64_t per_second,
+                                       int64_t *out) {
+    struct walk w = walk_of(run);
+    uint64_t slow = 0;
+    for (unsigned i = 0; i < w.count; i++) {
         bool odd;
-        out[i] = ts_of(c, utc, per_second, &odd);
-        left.empty |= (uint64_t)(c.len == 0) << i;
-        left.slow |= (uint64_t)odd << i;
+        out[i] = ts_of(next_cell(&w), utc, per_second, &odd);
+        slow |= (uint64_t)odd << i;
     }
-    return left;
+    return slow;
 }
 
 /* ---- text ---- */
@@ -263,28 +282,35 @@ HR_TARGET_AVX2 static inline bool among32(const uint8_t *p, size_t n, int byte) 
 
 HR_TARGET_AVX2 static unsigned text_avx2(const struct csv_run *run, unsigned from,
                                          struct csv_text_out *out, uint64_t *empty) {
+    struct walk w = walk_of(run);
+    w.start += from * w.start_step;
+    w.end += from * w.end_step;
     uint8_t *data = out->data;
+    int32_t *offsets = out->offsets + 1;
     size_t pos = out->pos;
+    const size_t cap = out->cap;
+    const int quote = out->quote;
+    const uint64_t slow_lens = out->slow_lens;
     uint64_t none = *empty;
     unsigned i = from;
-    for (; i < run->count; i++) {
-        struct cell c = cell_at(run, i);
-        if (c.p[0] == out->quote && c.len > 0) {
+    for (; i < w.count; i++) {
+        struct cell c = next_cell(&w);
+        if (c.p[0] == quote && c.len > 0) {
             const size_t inner = c.len - 2;
-            if (c.len < 2 || c.p[c.len - 1] != out->quote ||
-                (inner <= 32 ? among32(c.p + 1, inner, out->quote)
-                             : memchr(c.p + 1, out->quote, inner) != NULL)) {
+            if (c.len < 2 || c.end[-1] != quote ||
+                (inner <= 32 ? among32(c.p + 1, inner, quote)
+                             : memchr(c.p + 1, quote, inner) != NULL)) {
                 break;
             }
             c.p++;
             c.len = inner;
         } else {
             none |= (uint64_t)(c.len == 0) << i;
-            if ((out->slow_lens >> (c.len < 63 ? c.len : 63)) & 1) {
+            if ((slow_lens >> (c.len < 63 ? c.len : 63)) & 1) {
                 break;
             }
         }
-        if (pos + c.len > out->cap) {
+        if (pos + c.len > cap) {
             break;
         }
         if (hr_likely(c.len <= 32)) {
@@ -294,7 +320,7 @@ HR_TARGET_AVX2 static unsigned text_avx2(const struct csv_run *run, unsigned fro
             memcpy(data + pos, c.p, c.len);
         }
         pos += c.len;
-        out->offsets[i + 1] = (int32_t)pos;
+        offsets[i] = (int32_t)pos;
     }
     out->pos = pos;
     *empty = none;
