@@ -51,8 +51,7 @@ static inline __attribute__((always_inline)) void unpack_block(const uint8_t *in
     X(14)                                                                                          \
     X(15)                                                                                          \
     X(16)                                                                                          \
-    X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)      \
-        X(32)
+    X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
 
 #define KERNEL(w)                                                                                  \
     static void unpack_##w(const uint8_t *in, uint32_t *out, size_t blocks) {                      \

@@ -248,14 +248,20 @@ void hr_pq_chunk_bounds(const struct hr_pq_pcolumn *c, const struct hr_pq_column
 }
 
 void hr_pq_page_bounds(const struct hr_pq_pcolumn *c, const struct hr_pq_column_index *index,
-                       size_t i, struct hr_pq_bounds *out) {
-    *out = (struct hr_pq_bounds){.values = -1, .nulls = c->nullable ? -1 : 0};
-    out->all_null = index->null_pages[i];
+                       size_t i, int64_t rows, struct hr_pq_bounds *out) {
+    *out = (struct hr_pq_bounds){.values = rows, .nulls = c->nullable ? -1 : 0};
+    if (index->null_pages[i]) {
+        /* Writers without statistics have called every page a null page: believe it only where
+         * the count agrees. */
+        out->all_null =
+            c->nullable && (index->null_counts == NULL || index->null_counts[i] == rows);
+        return;
+    }
     if (c->nullable && index->null_counts != NULL && index->null_counts[i] >= 0) {
         out->nulls = index->null_counts[i];
     }
     out->no_nan = !c->is_float;
-    if (out->all_null || !order_known(c)) {
+    if (!order_known(c)) {
         return;
     }
     out->has_min = hr_pq_stat_value(c, index->min_values[i], &out->min);

@@ -61,9 +61,9 @@ int hr_pq_value_order(const struct hr_pq_pcolumn *c, const struct hr_pq_value *a
 /* Bounds of a column chunk from its statistics. */
 void hr_pq_chunk_bounds(const struct hr_pq_pcolumn *c, const struct hr_pq_column *chunk,
                         struct hr_pq_bounds *out);
-/* Of page i, from the column index. */
+/* Of page i with so many rows, from the column index. */
 void hr_pq_page_bounds(const struct hr_pq_pcolumn *c, const struct hr_pq_column_index *index,
-                       size_t i, struct hr_pq_bounds *out);
+                       size_t i, int64_t rows, struct hr_pq_bounds *out);
 /* False only when no row within the bounds can make the term true. */
 bool hr_pq_may_match(const struct hr_pq_term *term, const struct hr_pq_bounds *bounds);
 

@@ -342,7 +342,8 @@ static int term_rows(const struct hr_pq_term *term, const struct hr_pq_index *in
     for (size_t i = 0; i < n && rc == 0; i++) {
         struct hr_pq_bounds bounds;
         const int64_t end = i + 1 < n ? index->pages.pages[i + 1].first_row : rows;
-        hr_pq_page_bounds(&term->column, &index->bounds, i, &bounds);
+        hr_pq_page_bounds(&term->column, &index->bounds, i, end - index->pages.pages[i].first_row,
+                          &bounds);
         if (hr_pq_may_match(term, &bounds)) {
             push(out, n, index->pages.pages[i].first_row, end);
         }
