@@ -134,6 +134,7 @@ struct hr_json {
     struct hr_j_types need; /* by column name: what the values seen need */
     struct hr_buf scratch;  /* decoded keys, rescued values */
     size_t no_object;       /* the record was sound JSON but no object: its length */
+    size_t last;            /* length of the last record */
     char reason[400];
     char bound[64];
 };

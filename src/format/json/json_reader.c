@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "format/json/json_read.h"
 
+#define AHEAD 2048
 #define BATCH_ROWS 8192
 #define BATCH_BYTES (8 << 20)
 #define RECORD_MAX ((size_t)128 << 20)
@@ -57,12 +58,22 @@ static const uint8_t *parse_bare(struct hr_json *json, struct hr_j_scope *scope,
     return NULL;
 }
 
+/* Ask for the bytes a few records on, as many as the last record had: text straight from memory
+ * costs half as much again without it, since the hardware starts anew at every page. */
+static inline void fetch_ahead(const uint8_t *p, size_t len) {
+    const uintptr_t from = (uintptr_t)p + AHEAD; /* may lie behind the window: nothing is read */
+    for (uintptr_t at = from; at < from + (len < AHEAD ? len : AHEAD); at += 64) {
+        __builtin_prefetch((const void *)at);
+    }
+}
+
 /* Parse the open record into row json->row. Returns its tail, NULL with the lexer's answer. */
 static const uint8_t *parse(struct hr_json *json) {
     struct hr_j_lex *lex = &json->frame.lex;
     const uint8_t *p = json->frame.p;
     struct hr_j_scope scope = {
         .id = ++json->ids, .idx = json->row, .cols = json->cols, .n_cols = json->n_cols};
+    fetch_ahead(p, json->last);
     lex->depth = 0;
     json->no_object = 0;
     if (*p == '{') {
@@ -135,6 +146,7 @@ static int add_row(struct hr_json *json, const uint8_t *tail, struct hr_error *e
         json->batch->row_offsets[json->row] = hr_j_frame_offset(frame, frame->p);
         json->batch->row_lines[json->row] = hr_j_frame_line(frame, frame->p, &column);
     }
+    json->last = (size_t)(tail - frame->p);
     hr_j_frame_done(frame, tail);
     json->row++;
     json->base.rows++;

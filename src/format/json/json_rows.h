@@ -90,7 +90,9 @@ JT static const uint8_t *JK(object)(struct hr_json *json, struct hr_j_scope *sco
         if (hr_unlikely(slot == NULL || !JK(at_key)(slot, &p, end))) {
             slot = link->other;
             if (slot == NULL || !JK(at_key)(slot, &p, end)) {
-                p = hr_j_key(json, shape, link, p, &slot);
+                struct hr_j_slot *found; /* apart, so that slot can stay in a register */
+                p = hr_j_key(json, shape, link, p, &found);
+                slot = found;
                 if (p == NULL || slot == NULL) {
                     return p;
                 }

@@ -95,19 +95,23 @@ JT static inline uint64_t sixteen_avx2(__m128i d) {
     return (both & 0xffffffffu) * 100000000u + (both >> 32);
 }
 
-/* Digits at p as values 0..9, and a bit for each byte of the sixteen that is one. */
+/* Digits at p as values 0..9 and 0 for every other byte; a bit for each of the sixteen that is one.
+ */
 JT static inline uint32_t digits_avx2(const uint8_t *p, __m128i *d) {
     const __m128i text = _mm_loadu_si128((const __m128i *)(const void *)p);
-    *d = _mm_sub_epi8(text, _mm_set1_epi8('0'));
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(*d, _mm_set1_epi8(9)), *d));
+    const __m128i value = _mm_sub_epi8(text, _mm_set1_epi8('0'));
+    const __m128i is = _mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8(9)), value);
+    *d = _mm_and_si128(value, is);
+    return (uint32_t)_mm_movemask_epi8(is);
 }
 
+/* A minus sign is taken as one digit more in front, of value 0: then nothing waits for it. */
 JT static inline const uint8_t *take_i64_avx2(const uint8_t *p, int64_t *out) {
-    const bool minus = *p == '-';
     __m128i d;
-    p += minus;
-    const uint32_t n = _tzcnt_u32(~digits_avx2(p, &d));
-    if (n == 0 || n >= 16 || (n > 1 && *p == '0') || p[n] == '.' || (p[n] | 0x20) == 'e') {
+    const uint32_t minus = *p == '-';
+    const uint32_t n = _tzcnt_u32(~(digits_avx2(p, &d) | minus));
+    if (n <= minus || n >= 16 || p[n] == '.' || (p[n] | 0x20) == 'e' ||
+        (p[minus] == '0' && n > 1 + minus)) {
         return NULL;
     }
     const __m128i order = _mm_loadu_si128((const __m128i *)(const void *)(RIGHT + n));
@@ -117,24 +121,23 @@ JT static inline const uint8_t *take_i64_avx2(const uint8_t *p, int64_t *out) {
 }
 
 JT static inline const uint8_t *take_f64_avx2(const uint8_t *p, double *out) {
-    const bool minus = *p == '-';
     __m128i d;
-    p += minus;
-    const uint32_t others = ~digits_avx2(p, &d);
+    const uint32_t minus = *p == '-';
+    const uint32_t others = ~(digits_avx2(p, &d) | minus);
     const uint32_t whole = _tzcnt_u32(others);
-    if (whole == 0 || whole >= 16 || (whole > 1 && *p == '0')) {
+    if (whole <= minus || whole >= 16 || (p[minus] == '0' && whole > 1 + minus)) {
         return NULL;
     }
     uint32_t fraction = 0;
     uint32_t span = whole;
     __m128i order = _mm_loadu_si128((const __m128i *)(const void *)(RIGHT + whole));
     if (p[whole] == '.') {
-        fraction = _tzcnt_u32(others >> (whole + 1));
-        span += 1 + fraction;
+        span = _tzcnt_u32(others & (others - 1)); /* the second byte that is no digit */
+        fraction = span - whole - 1;
         if (fraction == 0 || span >= 16) {
             return NULL;
         }
-        order = _mm_loadu_si128((const __m128i *)(const void *)(RIGHT + whole + fraction));
+        order = _mm_loadu_si128((const __m128i *)(const void *)(RIGHT + span - 1));
         /* step over the point */
         order = _mm_sub_epi8(order, _mm_cmpgt_epi8(order, _mm_set1_epi8((char)(whole - 1))));
     }
@@ -152,12 +155,15 @@ JT static inline const uint8_t *take_date_avx2(const uint8_t *p, int32_t *out) {
     static const uint8_t last[16] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     static const uint16_t before[16] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     __m128i d;
-    const uint32_t digits = digits_avx2(p + 1, &d);
-    if ((digits & 0x3ff) != 0x36f || p[0] != '"' || p[5] != '-' || p[8] != '-' || p[11] != '"') {
+    const uint32_t digits = digits_avx2(p, &d);
+    const __m128i text = _mm_loadu_si128((const __m128i *)(const void *)p);
+    const __m128i form = _mm_setr_epi8('"', 0, 0, 0, 0, '-', 0, 0, '-', 0, 0, '"', 0, 0, 0, 0);
+    const uint32_t marks = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, form));
+    if (((digits & 0x6de) | (marks & 0x921)) != 0xfff) {
         return NULL;
     }
     const __m128i order =
-        _mm_set_epi8(-128, -128, -128, -128, -128, -128, -128, -128, 9, 8, 6, 5, 3, 2, 1, 0);
+        _mm_set_epi8(-128, -128, -128, -128, -128, -128, -128, -128, 10, 9, 7, 6, 4, 3, 2, 1);
     const __m128i tens = _mm_set_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 10, 1, 10, 1, 10, 1, 10);
     const uint64_t parts =
         (uint64_t)_mm_cvtsi128_si64(_mm_maddubs_epi16(_mm_shuffle_epi8(d, order), tens));
