@@ -46,17 +46,23 @@ static int close_stream(struct discovery *d, struct hr_error *err) {
     return rc;
 }
 
+static int next_stream(struct discovery *d, long stream, const struct hr_settings *settings,
+                       struct hr_error *err) {
+    int rc = close_stream(d, err);
+    if (rc) {
+        return rc;
+    }
+    d->sampler = hr_sampler_new(settings->schema.infer_files);
+    d->current = stream;
+    return d->sampler ? 0 : nomem(err);
+}
+
 static int collect(struct discovery *d, const struct hr_settings *settings, struct hr_error *err) {
     const struct hr_object *object = NULL;
     int rc = 0;
     while ((rc = hr_scan_next(d->scan, &object, err)) == 0) {
         if (d->sampler == NULL || object->stream != d->current) {
-            rc = close_stream(d, err);
-            d->sampler = rc ? NULL : hr_sampler_new(settings->schema.infer_files);
-            d->current = object->stream;
-            if (rc == 0 && d->sampler == NULL) {
-                rc = nomem(err);
-            }
+            rc = next_stream(d, object->stream, settings, err);
         }
         if (rc == 0) {
             rc = hr_sampler_add(d->sampler, object, err);

@@ -111,6 +111,7 @@ static void test_legacy_names(void **state) {
                0);
     assert_string_equal(s.place.path_prefix, "new");
     assert_string_equal(s.files.file_format, "json");
+    teardown(NULL);
     setup(NULL);
     put_object("{\"path_prefix\":\"new\",\"prefix\":\"old\"}", 0);
     assert_string_equal(s.place.path_prefix, "new");
