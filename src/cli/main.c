@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "config/option.h"
@@ -175,7 +176,10 @@ int main(int argc, char **argv) {
     if (cli.args == NULL || cli.sets == NULL) {
         return 1;
     }
-    int status = parse_args(&cli, argc, argv);
+    int status =
+        hr_fault_arm(getenv("HEADRACE_FAULT")) == 0
+            ? parse_args(&cli, argc, argv)
+            : usage_error("HEADRACE_FAULT is not kill:N or count: ", getenv("HEADRACE_FAULT"), "");
     if (status == 0) {
         status = start_log(&cli);
     }

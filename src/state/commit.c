@@ -2,9 +2,12 @@
 #include "state/commit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
+#include "state/manifest.h"
 #include "state/state.h"
 
 #define DEFAULT_PART ((size_t)8 << 20)
@@ -15,6 +18,7 @@ struct hr_output {
     struct hr_output *next;
     char *key;
     char *upload_id;
+    char token[96];
     struct hr_upload_out *up;
     const struct hr_part *parts;
     size_t n_parts;
@@ -25,6 +29,8 @@ struct hr_output {
 struct hr_commit {
     struct hr_commit_conf conf;
     char lineage[33];
+    char *folder;
+    json_t *manifest; /* of this lineage, loaded at the first publish with a folder */
     uint64_t seq;
     unsigned index;
     struct hr_output *outputs; /* in order of opening */
@@ -48,6 +54,11 @@ int hr_commit_begin(const struct hr_commit_conf *conf, struct hr_commit **out,
     }
     commit->seq = conf->seq;
     commit->tail = &commit->outputs;
+    commit->folder = hr_strdup(conf->folder);
+    if (conf->folder != NULL && commit->folder == NULL) {
+        hr_free(commit);
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a commit");
+    }
     *out = commit;
     return 0;
 }
@@ -82,14 +93,19 @@ int hr_commit_open_output(struct hr_commit *commit, const char *key, struct hr_o
         hr_free(output);
         return hr_fail(err, HR_E_NOMEM, "could not allocate an output");
     }
-    char token[128];
-    snprintf(token, sizeof(token), "%s/%llu/%u", commit->lineage, (unsigned long long)commit->seq,
-             commit->index);
-    const struct hr_meta meta = {"headrace-commit", token};
+    snprintf(output->token, sizeof(output->token), "%s/%llu/%u", commit->lineage,
+             (unsigned long long)commit->seq, commit->index);
+    const struct hr_meta meta = {"headrace-commit", output->token};
     struct hr_put_opts put = commit->conf.put ? *commit->conf.put : (struct hr_put_opts){0};
     put.meta = &meta;
     put.n_meta = 1;
-    int rc = store->driver->mp_create(store, key, &put, &output->upload_id, err);
+    int rc = commit->conf.state ? hr_state_intent(commit->conf.state, key, err) : 0;
+    if (rc != 0) {
+        free_output(output);
+        return rc;
+    }
+    hr_fault_point();
+    rc = store->driver->mp_create(store, key, &put, &output->upload_id, err);
     if (rc == 0) {
         rc = hr_upload_open(store, commit->conf.budget, key, output->upload_id,
                             commit->conf.part_size, PARTS_IN_FLIGHT, &output->up, err);
@@ -117,8 +133,12 @@ int64_t hr_output_bytes(const struct hr_output *output) {
 }
 
 int hr_output_finish(struct hr_output *output, int64_t rows, struct hr_error *err) {
-    const int rc =
-        hr_upload_finish(output->up, &output->parts, &output->n_parts, &output->bytes, err);
+    const struct hr_store *store = output->commit->conf.store;
+    int rc = hr_upload_finish(output->up, &output->parts, &output->n_parts, &output->bytes, err);
+    if (rc == 0 && output->commit->conf.state != NULL && store->driver->mp_sync != NULL) {
+        rc =
+            store->driver->mp_sync(output->commit->conf.store, output->key, output->upload_id, err);
+    }
     if (rc == 0) {
         output->rows = rows;
         output->finished = true;
@@ -193,10 +213,9 @@ static void take_back(struct hr_commit *commit) {
     }
 }
 
-int hr_commit_publish(struct hr_commit *commit, const struct hr_publish *what,
-                      struct hr_error *err) {
+/* Every output is finished and the list of what was published has room. */
+static int prepare_publish(struct hr_commit *commit, struct hr_error *err) {
     size_t n = 0;
-    int rc = 0;
     forget_published(commit);
     for (struct hr_output *o = commit->outputs; o != NULL; o = o->next) {
         if (!o->finished) {
@@ -210,16 +229,15 @@ int hr_commit_publish(struct hr_commit *commit, const struct hr_publish *what,
             return hr_fail(err, HR_E_NOMEM, "could not allocate the list of outputs");
         }
     }
-    for (struct hr_output *o = commit->outputs; rc == 0 && o != NULL; o = o->next) {
-        rc = publish_one(commit, o, err);
-    }
-    if (rc != 0) {
-        take_back(commit);
-        return rc;
-    }
+    return 0;
+}
+
+/* Move the outputs to the list of published ones and count on. */
+static void finish_publish(struct hr_commit *commit) {
     while (commit->outputs != NULL) {
         struct hr_output *o = commit->outputs;
         commit->outputs = o->next;
+        o->published = true;
         commit->published[commit->n_published++] =
             (struct hr_published){.key = o->key, .rows = o->rows, .bytes = o->bytes};
         o->key = NULL;
@@ -228,7 +246,256 @@ int hr_commit_publish(struct hr_commit *commit, const struct hr_publish *what,
     commit->tail = &commit->outputs;
     commit->seq++;
     commit->index = 0;
-    return commit->conf.state ? hr_state_save(commit->conf.state, what->next_state, err) : 0;
+}
+
+static int publish_plain(struct hr_commit *commit, struct hr_error *err) {
+    int rc = 0;
+    for (struct hr_output *o = commit->outputs; rc == 0 && o != NULL; o = o->next) {
+        rc = publish_one(commit, o, err);
+    }
+    if (rc != 0) {
+        take_back(commit);
+    }
+    return rc;
+}
+
+/* ---- with a state ---- */
+
+static int no_memory(struct hr_error *err) {
+    return hr_fail(err, HR_E_NOMEM, "could not allocate the journal");
+}
+
+static int journal_outputs(const struct hr_commit *commit, struct hr_journal *j,
+                           struct hr_error *err) {
+    size_t n = 0;
+    for (const struct hr_output *o = commit->outputs; o != NULL; o = o->next) {
+        n++;
+    }
+    j->outputs = hr_calloc(n, sizeof(*j->outputs));
+    if (j->outputs == NULL) {
+        return no_memory(err);
+    }
+    for (const struct hr_output *o = commit->outputs; o != NULL; o = o->next) {
+        struct hr_journal_output *to = &j->outputs[j->n_outputs++];
+        to->key = hr_strdup(o->key);
+        to->upload_id = hr_strdup(o->upload_id);
+        to->token = hr_strdup(o->token);
+        to->parts = hr_calloc(o->n_parts, sizeof(*to->parts));
+        if (to->key == NULL || to->upload_id == NULL || to->token == NULL || to->parts == NULL) {
+            return no_memory(err);
+        }
+        if (o->n_parts > 0) {
+            memcpy(to->parts, o->parts, o->n_parts * sizeof(*to->parts));
+        }
+        to->n_parts = o->n_parts;
+        to->rows = o->rows;
+        to->bytes = o->bytes;
+    }
+    return 0;
+}
+
+static bool writes_key(const struct hr_journal *j, const char *key) {
+    for (size_t i = 0; i < j->n_outputs; i++) {
+        if (strcmp(j->outputs[i].key, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int add_removal(struct hr_journal *j, const char *key, int64_t bytes, struct hr_error *err) {
+    if (writes_key(j, key)) {
+        return 0;
+    }
+    struct hr_journal_removal *grown =
+        hr_reallocarray(j->removals, j->n_removals + 1, sizeof(*grown));
+    if (grown == NULL) {
+        return no_memory(err);
+    }
+    j->removals = grown;
+    grown[j->n_removals] = (struct hr_journal_removal){hr_strdup(key), bytes};
+    return grown[j->n_removals++].key ? 0 : no_memory(err);
+}
+
+/* Overwrite: what any lineage's manifest in this folder names goes, and other lineages' manifests.
+ */
+static int plan_removals(struct hr_commit *commit, struct hr_journal *j, struct hr_error *err) {
+    json_t *all = NULL;
+    int rc = hr_manifest_load_all(commit->conf.store, commit->folder, &all, err);
+    for (size_t i = 0; rc == 0 && i < json_array_size(all); i++) {
+        const json_t *manifest = json_array_get(all, i);
+        const json_t *outputs = json_object_get(manifest, "outputs");
+        const char *lineage = json_string_value(json_object_get(manifest, "lineage"));
+        for (size_t k = 0; rc == 0 && k < json_array_size(outputs); k++) {
+            const json_t *o = json_array_get(outputs, k);
+            rc = add_removal(j, json_string_value(json_object_get(o, "key")),
+                             json_integer_value(json_object_get(o, "bytes")), err);
+        }
+        if (rc == 0 && (lineage == NULL || strcmp(lineage, commit->lineage) != 0)) {
+            rc = add_removal(j, json_string_value(json_object_get(manifest, "manifest")), -1, err);
+        }
+    }
+    json_decref(all);
+    return rc;
+}
+
+/* The manifest after this commit, as text in the journal and as JSON kept for the next one. */
+static int next_manifest(struct hr_commit *commit, struct hr_journal *j, json_t **out,
+                         struct hr_error *err) {
+    json_t *manifest = NULL;
+    if (commit->conf.overwrite) {
+        manifest = json_pack("{s:i,s:s,s:[]}", "v", 1, "lineage", commit->lineage, "outputs");
+    } else {
+        if (commit->manifest == NULL) {
+            const int rc = hr_manifest_load(commit->conf.store, commit->folder, commit->lineage,
+                                            &commit->manifest, err);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+        manifest = json_deep_copy(commit->manifest);
+    }
+    json_t *outputs = json_object_get(manifest, "outputs");
+    int bad = manifest == NULL;
+    for (size_t i = 0; !bad && i < j->n_outputs; i++) {
+        bad |= json_array_append_new(outputs, json_pack("{s:s,s:I,s:I}", "key", j->outputs[i].key,
+                                                        "bytes", (json_int_t)j->outputs[i].bytes,
+                                                        "rows", (json_int_t)j->outputs[i].rows));
+    }
+    bad |= json_object_set_new(manifest, "seq", json_integer((json_int_t)j->seq));
+    char *text = bad ? NULL : json_dumps(manifest, JSON_COMPACT);
+    j->manifest = hr_strdup(text);
+    free(text);
+    if (j->manifest == NULL) {
+        json_decref(manifest);
+        return no_memory(err);
+    }
+    *out = manifest;
+    return 0;
+}
+
+/* What was read and written in this commit, for `verify` and for people. */
+static int archive_text(const struct hr_journal *j, const struct hr_publish *what,
+                        struct hr_buf *out, struct hr_error *err) {
+    int rc = hr_buf_printf(out, err, "{\"v\":1,\"lineage\":\"%s\",\"seq\":%llu,\"outputs\":[",
+                           j->lineage, (unsigned long long)j->seq);
+    for (size_t i = 0; rc == 0 && i < j->n_outputs; i++) {
+        rc = hr_buf_append_str(out, i ? ",{\"key\":" : "{\"key\":", err);
+        if (rc == 0) {
+            rc = hr_buf_append_json(out, hr_slice_str(j->outputs[i].key), err);
+        }
+        if (rc == 0) {
+            rc = hr_buf_printf(out, err, ",\"rows\":%lld,\"bytes\":%lld}",
+                               (long long)j->outputs[i].rows, (long long)j->outputs[i].bytes);
+        }
+    }
+    rc = rc == 0 ? hr_buf_append_str(out, "],\"inputs\":[", err) : rc;
+    for (size_t i = 0; rc == 0 && i < what->n_inputs; i++) {
+        const struct hr_input *in = &what->inputs[i];
+        rc = hr_buf_append_str(out, i ? ",{\"key\":" : "{\"key\":", err);
+        if (rc == 0) {
+            rc = hr_buf_append_json(out, hr_slice_str(in->key), err);
+        }
+        if (rc == 0) {
+            rc = hr_buf_printf(out, err, ",\"etag\":\"%s\",\"size\":%lld}", in->etag,
+                               (long long)in->size);
+        }
+    }
+    return rc == 0 ? hr_buf_append_str(out, "]}\n", err) : rc;
+}
+
+static int fill_journal(struct hr_commit *commit, const struct hr_publish *what,
+                        struct hr_journal *j, json_t **manifest, struct hr_error *err) {
+    struct hr_state *state = commit->conf.state;
+    j->destination = hr_strdup(hr_state_destination(state));
+    j->lineage = hr_strdup(commit->lineage);
+    j->folder = hr_strdup(commit->folder);
+    j->next_state = hr_strndup((const char *)what->next_state.ptr, what->next_state.len);
+    j->next_state_len = what->next_state.len;
+    j->seq = commit->seq;
+    j->replace = commit->conf.replace;
+    if (j->destination == NULL || j->lineage == NULL || j->next_state == NULL) {
+        return no_memory(err);
+    }
+    hr_state_hash(hr_state_text(state), j->prior);
+    hr_state_hash(what->next_state, j->next);
+    int rc = journal_outputs(commit, j, err);
+    if (rc != 0 || commit->folder == NULL || (j->n_outputs == 0 && !commit->conf.overwrite)) {
+        return rc;
+    }
+    if (commit->conf.overwrite) {
+        rc = plan_removals(commit, j, err);
+    }
+    if (rc == 0) {
+        rc = next_manifest(commit, j, manifest, err);
+    }
+    struct hr_buf archive;
+    hr_buf_init(&archive, (size_t)1 << 30);
+    if (rc == 0) {
+        rc = archive_text(j, what, &archive, err);
+    }
+    if (rc == 0) {
+        j->archive = hr_buf_detach(&archive);
+        rc = j->archive ? 0 : no_memory(err);
+    }
+    hr_buf_release(&archive);
+    return rc;
+}
+
+/* The parts in flight are done; only ids and part lists are needed from here on. */
+static int publish_journaled(struct hr_commit *commit, const struct hr_publish *what,
+                             struct hr_error *err) {
+    struct hr_state *state = commit->conf.state;
+    struct hr_journal journal = {0};
+    json_t *manifest = NULL;
+    size_t published;
+    bool lost = false;
+    if (commit->outputs == NULL && !commit->conf.overwrite) {
+        return hr_state_save(state, what->next_state, err); /* one atomic step needs no journal */
+    }
+    int rc = fill_journal(commit, what, &journal, &manifest, err);
+    if (rc == 0) {
+        rc = hr_state_write_journal(state, &journal, err);
+    }
+    bool journaled = rc == 0;
+    if (rc == 0) {
+        rc = hr_journal_publish(&journal, commit->conf.store, &published, &lost, err);
+    }
+    if (rc == 0) {
+        rc = hr_state_save(state, what->next_state, err);
+    }
+    if (journaled && (rc == 0 || lost)) {
+        const int settled = hr_state_settled(state, rc == 0 ? err : NULL);
+        rc = rc == 0 ? settled : rc;
+        journaled = settled != 0;
+    }
+    if (rc == 0) {
+        json_decref(commit->manifest);
+        commit->manifest = manifest;
+        manifest = NULL;
+    } else if (journaled) {
+        /* The journal stands: the next run finishes what this one could not. Nothing of it may be
+         * aborted now. */
+        for (struct hr_output *o = commit->outputs; o != NULL; o = o->next) {
+            o->published = true;
+        }
+        commit->conf.state = NULL;
+    }
+    json_decref(manifest);
+    hr_journal_release(&journal);
+    return rc;
+}
+
+int hr_commit_publish(struct hr_commit *commit, const struct hr_publish *what,
+                      struct hr_error *err) {
+    int rc = prepare_publish(commit, err);
+    if (rc == 0) {
+        rc = commit->conf.state ? publish_journaled(commit, what, err) : publish_plain(commit, err);
+    }
+    if (rc == 0) {
+        finish_publish(commit);
+    }
+    return rc;
 }
 
 const struct hr_published *hr_commit_published(const struct hr_commit *commit, size_t *out_count) {
@@ -237,10 +504,14 @@ const struct hr_published *hr_commit_published(const struct hr_commit *commit, s
 }
 
 void hr_commit_abort(struct hr_commit *commit) {
+    const bool any = commit->outputs != NULL;
     while (commit->outputs != NULL) {
         struct hr_output *o = commit->outputs;
         commit->outputs = o->next;
         drop_output(o);
+    }
+    if (commit->conf.state != NULL && any) {
+        (void)hr_state_settled(commit->conf.state, NULL);
     }
     commit->tail = &commit->outputs;
     commit->index = 0;
@@ -252,5 +523,7 @@ void hr_commit_end(struct hr_commit *commit) {
     }
     hr_commit_abort(commit);
     forget_published(commit);
+    json_decref(commit->manifest);
+    hr_free(commit->folder);
     hr_free(commit);
 }

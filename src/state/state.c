@@ -1,39 +1,62 @@
-/* state/state.c - the local state document: lock, read, replace (see state.h). */
+/* state/state.c - the local state document: lock, read, recover, replace (see state.h).
+ *
+ * Ledger: one line "KEYHEX CHECKSUM\n" per upload about to be created, appended and synced before
+ * the request. A torn last line is what a crash leaves and names nothing that was created; a
+ * damaged line before it is refused.
+ */
 #include "state/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
+#include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #define STATE_MAX ((size_t)256 << 20)
+#define LEDGER_MAX ((size_t)1 << 30)
 
 struct hr_state {
     struct hr_state_conf conf;
-    char *path;
-    int lock_fd;
+    char *path, *journal_path, *ledger_path, *destination;
+    int lock_fd, ledger_fd;
     struct hr_buf text;
-    struct hr_hash128 on_disk; /* of the file when it was read or written last */
+    char on_disk[33]; /* hash of the file when it was read or written last */
+    struct hr_recovery recovery;
 };
 
-static char *beside(const char *path, const char *suffix) {
-    char *out = NULL;
-    const size_t n = strlen(path) + strlen(suffix) + 1;
-    out = hr_malloc(n);
-    if (out != NULL) {
-        snprintf(out, n, "%s%s", path, suffix);
-    }
-    return out;
+void hr_state_hash(struct hr_slice text, char out[33]) {
+    const struct hr_hash128 h = hr_hash128(text.ptr ? (const void *)text.ptr : "", text.len, 0);
+    uint8_t raw[16];
+    memcpy(raw, &h.hi, 8);
+    memcpy(raw + 8, &h.lo, 8);
+    hr_hex(raw, 16, out);
+}
+
+struct hr_slice hr_state_text(const struct hr_state *s) {
+    return hr_buf_slice(&s->text);
+}
+
+const char *hr_state_name(const struct hr_state *s) {
+    return s->path;
+}
+
+const struct hr_recovery *hr_state_recovery(const struct hr_state *s) {
+    return &s->recovery;
+}
+
+const char *hr_state_destination(const struct hr_state *s) {
+    return s->destination;
 }
 
 static int take_lock(struct hr_state *s, struct hr_error *err) {
-    char *name = beside(s->path, ".lock");
+    char *name = hr_file_beside(s->path, ".lock");
     if (name == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate a name");
     }
@@ -50,167 +73,308 @@ static int take_lock(struct hr_state *s, struct hr_error *err) {
     return rc;
 }
 
-static int read_file(const char *path, struct hr_buf *out, struct hr_error *err) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno == ENOENT ? 0
-                               : hr_fail_errno(err, errno, "could not open the state '%s'", path);
-    }
-    int rc = 0;
-    for (;;) {
-        rc = hr_buf_reserve(out, 1 << 16, err);
-        if (rc != 0) {
-            break;
-        }
-        const ssize_t n = read(fd, out->ptr + out->len, 1 << 16);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            rc = hr_fail_errno(err, errno, "could not read the state '%s'", path);
-        }
-        if (n <= 0) {
-            break;
-        }
-        out->len += (size_t)n;
-    }
-    close(fd);
-    return rc;
+/* ---- document ---- */
+
+static int load_text(struct hr_state *s, struct hr_error *err) {
+    const int rc = hr_file_read(s->path, &s->text, err);
+    hr_state_hash(hr_buf_slice(&s->text), s->on_disk);
+    return rc == HR_END ? 0 : rc;
 }
 
-static struct hr_hash128 hash_of(const struct hr_buf *buf) {
-    return hr_hash128(buf->ptr ? (const void *)buf->ptr : "", buf->len, 0);
-}
-
-int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err) {
-    *out = NULL;
-    if (conf->path == NULL) {
-        hr_fail(err, HR_E_CONFIG, "could not keep the state on a store: only files are supported");
-        hr_error_hint(err, "give --state a local path");
-        return HR_E_CONFIG;
-    }
-    struct hr_state *s = hr_calloc(1, sizeof(*s));
-    if (s == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
-    }
-    s->conf = *conf;
-    s->lock_fd = -1;
-    hr_buf_init(&s->text, STATE_MAX);
-    s->path = hr_strdup(conf->path);
-    int rc = s->path ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
-    if (rc == 0 && !conf->read_only) {
-        rc = take_lock(s, err);
-    }
-    if (rc == 0) {
-        rc = read_file(s->path, &s->text, err);
-    }
-    if (rc != 0) {
-        hr_state_close(s);
-        return rc;
-    }
-    s->on_disk = hash_of(&s->text);
-    *out = s;
-    return 0;
-}
-
-struct hr_slice hr_state_text(const struct hr_state *state) {
-    return hr_buf_slice(&state->text);
-}
-
-const char *hr_state_name(const struct hr_state *state) {
-    return state->path;
-}
-
-/* Somebody wrote the file without taking the lock: do not overwrite what is not ours. */
+/* Somebody wrote the file without taking the lock: what is not ours is not overwritten. */
 static int unchanged(struct hr_state *s, struct hr_error *err) {
     struct hr_buf now;
+    char hash[33];
     hr_buf_init(&now, STATE_MAX);
-    int rc = read_file(s->path, &now, err);
-    const struct hr_hash128 h = hash_of(&now);
-    if (rc == 0 && (h.lo != s->on_disk.lo || h.hi != s->on_disk.hi)) {
-        rc = hr_fail(err, HR_E_LOCKED,
-                     "could not save the state '%s': it changed while this run "
-                     "held it",
-                     s->path);
-        hr_error_hint(err, "see who else writes it; nothing of it was overwritten");
-    }
+    int rc = hr_file_read(s->path, &now, err);
+    hr_state_hash(hr_buf_slice(&now), hash);
     hr_buf_release(&now);
-    return rc;
-}
-
-static int sync_folder(const char *path, struct hr_error *err) {
-    char *copy = hr_strdup(path);
-    if (copy == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not allocate a name");
+    if (rc < 0) {
+        return rc;
     }
-    const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = 0;
-    if (fd < 0 || fsync(fd) != 0) {
-        rc = hr_fail_errno(err, errno, "could not sync the folder of '%s'", path);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    hr_free(copy);
-    return rc;
-}
-
-static int write_all(int fd, struct hr_slice text, const char *name, struct hr_error *err) {
-    size_t done = 0;
-    while (done < text.len) {
-        const ssize_t n = write(fd, text.ptr + done, text.len - done);
-        if (n < 0 && errno != EINTR) {
-            return hr_fail_errno(err, errno, "could not write '%s'", name);
-        }
-        done += n > 0 ? (size_t)n : 0;
-    }
-    if (fsync(fd) != 0) {
-        return hr_fail_errno(err, errno, "could not sync '%s'", name);
+    if (strcmp(hash, s->on_disk) != 0) {
+        hr_fail(err, HR_E_LOCKED,
+                "could not save the state '%s': it changed while this run held it", s->path);
+        hr_error_hint(err, "see who else writes it; nothing of it was overwritten");
+        return HR_E_LOCKED;
     }
     return 0;
 }
 
 int hr_state_save(struct hr_state *s, struct hr_slice text, struct hr_error *err) {
-    char *tmp = beside(s->path, ".tmp");
-    if (tmp == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not allocate a name");
-    }
-    int rc = unchanged(s, err);
-    const int fd = rc == 0 ? open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
-    if (rc == 0 && fd < 0) {
-        rc = hr_fail_errno(err, errno, "could not create '%s'", tmp);
+    struct hr_buf copy; /* text may be a view of s->text */
+    hr_buf_init(&copy, STATE_MAX);
+    int rc = hr_buf_append(&copy, text.ptr, text.len, err);
+    if (rc == 0) {
+        rc = unchanged(s, err);
     }
     if (rc == 0) {
-        rc = write_all(fd, text, tmp, err);
+        rc = hr_file_replace(s->path, hr_buf_slice(&copy), err);
     }
-    if (fd >= 0) {
-        close(fd);
+    if (rc != 0) {
+        hr_buf_release(&copy);
+        return rc;
     }
-    if (rc == 0 && rename(tmp, s->path) != 0) {
-        rc = hr_fail_errno(err, errno, "could not replace the state '%s'", s->path);
+    hr_buf_release(&s->text);
+    s->text = copy;
+    hr_state_hash(hr_buf_slice(&s->text), s->on_disk);
+    return 0;
+}
+
+/* ---- ledger ---- */
+
+static uint32_t line_sum(const char *hex, size_t len) {
+    return (uint32_t)hr_hash64(hex, len, 0x4c44);
+}
+
+int hr_state_intent(struct hr_state *s, const char *key, struct hr_error *err) {
+    struct hr_buf line;
+    hr_buf_init(&line, 8192);
+    const size_t n = strlen(key);
+    int rc = hr_buf_reserve(&line, 2 * n + 16, err);
+    if (rc == 0 && s->ledger_fd < 0) {
+        s->ledger_fd = open(s->ledger_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        rc = s->ledger_fd < 0
+                 ? hr_fail_errno(err, errno, "could not open the ledger '%s'", s->ledger_path)
+                 : hr_file_sync_folder_of(s->ledger_path, err);
     }
     if (rc == 0) {
-        rc = sync_folder(s->path, err);
-    } else if (fd >= 0) {
-        unlink(tmp);
+        hr_hex((const uint8_t *)key, n, (char *)line.ptr);
+        line.len = 2 * n;
+        rc = hr_buf_printf(&line, err, " %08x\n", line_sum((const char *)line.ptr, 2 * n));
     }
     if (rc == 0) {
-        hr_buf_clear(&s->text);
-        rc = hr_buf_append(&s->text, text.ptr, text.len, err);
-        s->on_disk = hash_of(&s->text);
+        rc = hr_file_append(s->ledger_fd, hr_buf_slice(&line), s->ledger_path, err);
     }
-    hr_free(tmp);
+    hr_buf_release(&line);
     return rc;
+}
+
+static int bad_ledger(const struct hr_state *s, struct hr_error *err) {
+    hr_fail(err, HR_E_STATE, "could not use the ledger '%s': a line is damaged", s->ledger_path);
+    hr_error_hint(err, "remove it after `headrace gc` has aborted unfinished uploads by hand");
+    return HR_E_STATE;
+}
+
+/* One line "HEX SUM": the key into out. */
+static bool parse_line(const char *line, size_t len, char *key, size_t size) {
+    if (len < 10 || line[len - 9] != ' ' || (len - 9) % 2 != 0 || (len - 9) / 2 >= size) {
+        return false;
+    }
+    char sum[9];
+    char hex[2100];
+    snprintf(sum, sizeof(sum), "%08x", line_sum(line, len - 9));
+    if (memcmp(sum, line + len - 8, 8) != 0 || len - 9 >= sizeof(hex)) {
+        return false;
+    }
+    memcpy(hex, line, len - 9);
+    hex[len - 9] = '\0';
+    key[(len - 9) / 2] = '\0';
+    return hr_unhex(hex, (uint8_t *)key, (len - 9) / 2) == 0;
+}
+
+struct abort_one {
+    struct hr_store *store;
+    const char *prefix, *lineage;
+    size_t count;
+    struct hr_error *err;
+};
+
+static int abort_upload(void *user, const struct hr_upload *upload) {
+    struct abort_one *a = user;
+    bool match = strcmp(upload->key, a->prefix) == 0;
+    if (a->lineage != NULL) {
+        const char *slash = strrchr(upload->key, '/');
+        const char *name = slash ? slash + 1 : upload->key;
+        const size_t n = strlen(a->lineage);
+        match = strncmp(name, a->lineage, n) == 0 && name[n] == '-';
+    }
+    if (!match) {
+        return 0;
+    }
+    hr_fault_point();
+    const int rc = a->store->driver->mp_abort(a->store, upload->key, upload->upload_id, a->err);
+    hr_fault_point();
+    a->count += rc == 0;
+    return rc;
+}
+
+int hr_state_abort_uploads(struct hr_store *store, const char *prefix, const char *lineage,
+                           size_t *out_aborted, struct hr_error *err) {
+    struct abort_one a = {store, prefix, lineage, 0, err};
+    if (store->driver->mp_list == NULL) {
+        return 0;
+    }
+    const int rc = store->driver->mp_list(store, prefix, abort_upload, &a, err);
+    *out_aborted += a.count;
+    return rc == HR_E_NO_OBJECT ? 0 : rc;
+}
+
+/* Uploads of a run that died: abort those that are still open. */
+static int sweep_ledger(struct hr_state *s, struct hr_error *err) {
+    struct hr_buf lines;
+    hr_buf_init(&lines, LEDGER_MAX);
+    int rc = hr_file_read(s->ledger_path, &lines, err);
+    if (rc != 0) {
+        hr_buf_release(&lines);
+        return rc == HR_END ? 0 : rc;
+    }
+    const char *p = (const char *)lines.ptr;
+    const char *end = p + lines.len;
+    while (rc == 0 && p != NULL && p < end) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        char key[1100];
+        if (newline == NULL) {
+            break; /* torn: the request was never made */
+        }
+        if (!parse_line(p, (size_t)(newline - p), key, sizeof(key))) {
+            rc = bad_ledger(s, err);
+        } else if (s->conf.dst == NULL) {
+            rc = hr_fail(err, HR_E_STATE,
+                         "could not clean up after a dead run without its "
+                         "destination");
+        } else {
+            rc = hr_state_abort_uploads(s->conf.dst, key, NULL, &s->recovery.aborted, err);
+        }
+        p = newline + 1;
+    }
+    hr_buf_release(&lines);
+    return rc == 0 ? hr_file_remove(s->ledger_path, err) : rc;
+}
+
+/* ---- journal ---- */
+
+int hr_state_write_journal(struct hr_state *s, const struct hr_journal *journal,
+                           struct hr_error *err) {
+    struct hr_buf bytes;
+    hr_buf_init(&bytes, LEDGER_MAX);
+    int rc = hr_journal_write(journal, &bytes, err);
+    if (rc == 0) {
+        rc = hr_file_replace(s->journal_path, hr_buf_slice(&bytes), err);
+    }
+    hr_buf_release(&bytes);
+    return rc;
+}
+
+int hr_state_settled(struct hr_state *s, struct hr_error *err) {
+    int rc = hr_file_remove(s->journal_path, err);
+    if (s->ledger_fd >= 0) {
+        close(s->ledger_fd);
+        s->ledger_fd = -1;
+    }
+    return rc == 0 ? hr_file_remove(s->ledger_path, err) : rc;
+}
+
+static int roll_forward(struct hr_state *s, const struct hr_journal *j, struct hr_error *err) {
+    bool lost;
+    if (s->conf.dst == NULL) {
+        hr_fail(err, HR_E_STATE, "could not go on: the journal '%s' holds an unfinished commit",
+                s->journal_path);
+        hr_error_hint(err, "run sync first: it finishes the commit");
+        return HR_E_STATE;
+    }
+    int rc = hr_journal_publish(j, s->conf.dst, &s->recovery.published, &lost, err);
+    if (lost) { /* taken back: the rows are planned again */
+        s->recovery.dropped = true;
+        hr_log(HR_LOG_WARN, "an unfinished commit was taken back: an upload of it is gone");
+        return 0;
+    }
+    if (rc == 0) {
+        rc = hr_state_save(s, hr_slice_of(j->next_state, j->next_state_len), err);
+    }
+    s->recovery.rolled_forward = rc == 0;
+    return rc;
+}
+
+static int recover_journal(struct hr_state *s, struct hr_error *err) {
+    struct hr_buf bytes;
+    struct hr_journal journal = {0};
+    hr_buf_init(&bytes, LEDGER_MAX);
+    int rc = hr_file_read(s->journal_path, &bytes, err);
+    if (rc == HR_END) {
+        hr_buf_release(&bytes);
+        return 0;
+    }
+    if (rc == 0) {
+        rc = hr_journal_read(hr_buf_slice(&bytes), s->journal_path, &journal, err);
+    }
+    if (rc == 0 && s->conf.dst != NULL && strcmp(journal.destination, s->destination) != 0) {
+        rc = hr_fail(err, HR_E_STATE,
+                     "could not use the journal '%s': it belongs to the destination '%s', not '%s'",
+                     s->journal_path, journal.destination, s->destination);
+        hr_error_hint(err, "start with the destination it belongs to, so that its commit is "
+                           "finished first");
+    }
+    if (rc == 0 && strcmp(journal.next, s->on_disk) == 0) {
+        s->recovery.dropped = true; /* the state holds it already */
+    } else if (rc == 0 && strcmp(journal.prior, s->on_disk) == 0) {
+        rc = roll_forward(s, &journal, err);
+    } else if (rc == 0) {
+        s->recovery.dropped = true;
+        hr_log(HR_LOG_WARN, "dropped the unfinished commit of '%s': the state was replaced since",
+               s->journal_path);
+        for (size_t i = 0; s->conf.dst != NULL && i < journal.n_outputs; i++) {
+            (void)s->conf.dst->driver->mp_abort(s->conf.dst, journal.outputs[i].key,
+                                                journal.outputs[i].upload_id, NULL);
+        }
+    }
+    hr_journal_release(&journal);
+    hr_buf_release(&bytes);
+    return rc == 0 ? hr_file_remove(s->journal_path, err) : rc;
+}
+
+/* ---- life ---- */
+
+int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err) {
+    *out = NULL;
+    struct hr_state *s = hr_calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    }
+    s->conf = *conf;
+    s->lock_fd = s->ledger_fd = -1;
+    hr_buf_init(&s->text, STATE_MAX);
+    s->path = hr_strdup(conf->path);
+    s->journal_path = hr_file_beside(conf->path, ".journal");
+    s->ledger_path = hr_file_beside(conf->path, ".ledger");
+    s->destination = hr_strdup(conf->destination);
+    int rc = s->path && s->journal_path && s->ledger_path && s->destination
+                 ? 0
+                 : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    if (rc == 0 && !conf->read_only) {
+        rc = take_lock(s, err);
+    }
+    if (rc == 0) {
+        rc = load_text(s, err);
+    }
+    if (rc == 0 && !conf->read_only) {
+        rc = recover_journal(s, err);
+    }
+    if (rc == 0 && !conf->read_only) {
+        rc = sweep_ledger(s, err);
+    }
+    if (rc != 0) {
+        hr_state_close(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
 }
 
 void hr_state_close(struct hr_state *s) {
     if (s == NULL) {
         return;
     }
+    if (s->ledger_fd >= 0) {
+        close(s->ledger_fd);
+    }
     if (s->lock_fd >= 0) {
         close(s->lock_fd); /* the lock file stays: removing it would race with its next owner */
     }
     hr_buf_release(&s->text);
     hr_free(s->path);
+    hr_free(s->journal_path);
+    hr_free(s->ledger_path);
+    hr_free(s->destination);
     hr_free(s);
 }

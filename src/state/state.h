@@ -2,37 +2,67 @@
  * run died, replaced only as a whole.
  *
  *   open: lock ─► read ─► recover (journal rolled forward or dropped, dead uploads aborted)
- *   hr_commit_publish: journal ─► publish ─► state ─► drop journal
+ *   commit: ledger intents ─► stage ─► journal ─► publish ─► state ─► drop journal and ledger
  *   close: unlock
  *
  * The document's text belongs to a dialect; here it is bytes. Local state is PATH, PATH.lock,
- * PATH.journal and PATH.ledger. Level 5. One thread.
+ * PATH.journal and PATH.ledger. Level 4. One thread.
  */
 #ifndef HR_STATE_STATE_H
 #define HR_STATE_STATE_H
 
+#include "state/journal.h"
 #include "store/store.h"
 
 struct hr_state;
 
 struct hr_state_conf {
-    const char *path;       /* local file; created by the first commit. NULL: state on a store */
-    struct hr_store *store; /* state on S3: the store and key; NULL with path */
-    const char *key;
-    struct hr_store *dst;    /* destination, for recovery; borrowed until close */
-    const char *destination; /* its identity ("s3://bucket/prefix"): a journal for another one is
-                                refused */
+    const char *path;        /* local file; created by the first commit */
+    struct hr_store *dst;    /* destination, for recovery; borrowed until close; NULL: a journal
+                                that is still open is an error */
+    const char *destination; /* its identity ("s3://bucket"): a journal for another is refused */
     bool read_only;          /* no lock, no recovery (state show, plan) */
 };
 
-/* HR_E_LOCKED: another run holds it. HR_E_STATE: the journal, ledger or control object cannot be
- * trusted. HR_E_INDOUBT: a commit could not be settled (`state resolve`). */
+/* What recovery did, for the log and the kill tests. */
+struct hr_recovery {
+    bool rolled_forward, dropped;
+    size_t published, aborted;
+};
+
+/* HR_E_LOCKED: another run holds it. HR_E_STATE: journal or ledger cannot be trusted, or belong to
+ * another destination. HR_E_INDOUBT: a commit could not be settled (`state resolve`). */
 int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err);
-/* The document as it is now; empty when there is none. Valid until the next publish. */
+/* The document as it is now; empty when there is none. Valid until the next change. */
 struct hr_slice hr_state_text(const struct hr_state *state);
-const char *hr_state_name(const struct hr_state *state); /* path or URL, for messages */
+const char *hr_state_name(const struct hr_state *state); /* path, for messages */
+const struct hr_recovery *hr_state_recovery(const struct hr_state *state);
+const char *hr_state_destination(const struct hr_state *state);
+/* Hash of a document as the journal holds it. */
+void hr_state_hash(struct hr_slice text, char out[33]);
 /* Replace the document without outputs (reset, clear-destination). */
 int hr_state_save(struct hr_state *state, struct hr_slice text, struct hr_error *err);
 void hr_state_close(struct hr_state *state); /* NULL allowed */
+
+/* ---- for state/commit.c ---- */
+
+/* Durably note that an upload to this key is about to be created. */
+int hr_state_intent(struct hr_state *state, const char *key, struct hr_error *err);
+/* Journal on disk: from here on the commit is rolled forward. */
+int hr_state_write_journal(struct hr_state *state, const struct hr_journal *journal,
+                           struct hr_error *err);
+/* Forget journal and ledger: the commit is in the state, or was taken back. */
+int hr_state_settled(struct hr_state *state, struct hr_error *err);
+/* Make the journal's outputs visible, then manifest, archive and removals. Idempotent: what is done
+ * is recognised by its token. *out_published counts what this call completed. HR_E_STORE with
+ * *out_lost: an upload is gone; nothing of the commit is left visible. HR_E_INDOUBT: the store did
+ * not say. */
+int hr_journal_publish(const struct hr_journal *journal, struct hr_store *store,
+                       size_t *out_published, bool *out_lost, struct hr_error *err);
+
+/* Abort every upload whose key starts with `prefix` and whose file name starts with `lineage`-.
+ * NULL lineage: uploads to exactly this key. */
+int hr_state_abort_uploads(struct hr_store *store, const char *prefix, const char *lineage,
+                           size_t *out_aborted, struct hr_error *err);
 
 #endif

@@ -155,6 +155,10 @@ struct hr_store_driver {
                        const struct hr_part *parts, size_t n_parts, const struct hr_put_opts *opts,
                        char etag_out[80],
                        struct hr_error *err); /* HR_E_EXISTS, HR_E_NO_OBJECT: no such upload */
+    /* Optional: make the parts sent so far survive a power cut (a store that answers only after
+     * that has none). */
+    int (*mp_sync)(struct hr_store *store, const char *key, const char *upload_id,
+                   struct hr_error *err);
     int (*mp_abort)(struct hr_store *store, const char *key, const char *upload_id,
                     struct hr_error *err); /* absent is fine */
     int (*mp_list)(struct hr_store *store, const char *prefix,

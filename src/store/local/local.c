@@ -259,6 +259,7 @@ const struct hr_store_driver hr_store_local = {
     .mp_create = local_mp_create,
     .mp_complete = local_mp_complete,
     .mp_abort = local_mp_abort,
+    .mp_sync = local_mp_sync,
     .mp_list = local_mp_list,
     .clock_us = local_clock,
     .counters = local_counters,

@@ -64,6 +64,8 @@ int local_write_part(struct local_store *s, struct hr_store_req *req);
 int local_mp_complete(struct hr_store *store, const char *key, const char *upload_id,
                       const struct hr_part *parts, size_t n_parts, const struct hr_put_opts *opts,
                       char etag_out[80], struct hr_error *err);
+int local_mp_sync(struct hr_store *store, const char *key, const char *upload_id,
+                  struct hr_error *err);
 int local_mp_abort(struct hr_store *store, const char *key, const char *upload_id,
                    struct hr_error *err);
 /* ".NAME.TOKEN.RANDOM.tmp" -> length of NAME at name + 1; 0 when it is not a name of ours. */

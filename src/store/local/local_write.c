@@ -369,6 +369,21 @@ int local_mp_complete(struct hr_store *store, const char *key, const char *uploa
     return rc;
 }
 
+int local_mp_sync(struct hr_store *store, const char *key, const char *upload_id,
+                  struct hr_error *err) {
+    struct local_store *s = local_of(store);
+    int parent = -1;
+    const char *name;
+    int fd = open_upload(s, key, upload_id, &parent, &name, err);
+    if (fd < 0) {
+        return fd;
+    }
+    int rc = fsync(fd) != 0 || fsync(parent) != 0 ? write_failed(err, errno, s, key) : 0;
+    close(fd);
+    close(parent);
+    return rc;
+}
+
 int local_mp_abort(struct hr_store *store, const char *key, const char *upload_id,
                    struct hr_error *err) {
     struct local_store *s = local_of(store);

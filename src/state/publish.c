@@ -1,0 +1,169 @@
+/* state/publish.c - making a journal's outputs visible, once or again.
+ *
+ * Every step may have happened before a crash: a complete that answers "exists" or "no such upload"
+ * is settled by looking at the object's token (its headrace-commit metadata; a local file's name is
+ * token enough, as it carries lineage and SEQ).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "state/state.h"
+
+enum found { FOUND_OURS, FOUND_OTHER, FOUND_NOTHING, FOUND_UNKNOWN };
+
+static enum found look(const struct hr_journal_output *o, struct hr_store *store,
+                       struct hr_error *err) {
+    struct hr_object_info info;
+    struct hr_meta meta = {"headrace-commit", NULL};
+    hr_fault_point();
+    const int rc = store->driver->stat(store, o->key, &info, &meta, err);
+    if (rc == HR_E_NO_OBJECT) {
+        return FOUND_NOTHING;
+    }
+    if (rc != 0) {
+        return FOUND_UNKNOWN;
+    }
+    bool ours = info.size == o->bytes;
+    if (meta.value != NULL) {
+        char *value;
+        memcpy(&value, &meta.value, sizeof(value));
+        ours = strcmp(value, o->token) == 0;
+        hr_free(value);
+    }
+    return ours ? FOUND_OURS : FOUND_OTHER;
+}
+
+/* 0 published (now or earlier), HR_E_STORE lost, HR_E_EXISTS somebody else's, HR_E_INDOUBT. */
+static int publish_output(const struct hr_journal *j, const struct hr_journal_output *o,
+                          struct hr_store *store, bool *fresh, struct hr_error *err) {
+    struct hr_error first;
+    char etag[80];
+    const struct hr_put_opts put = {
+        .cond = j->replace || !(store->caps & HR_CAP_COND_PUT) ? HR_PUT_ANY : HR_PUT_NEW};
+    hr_error_clear(&first);
+    *fresh = false;
+    hr_fault_point();
+    const int rc = store->driver->mp_complete(store, o->key, o->upload_id, o->parts, o->n_parts,
+                                              &put, etag, &first);
+    hr_fault_point();
+    if (rc == 0) {
+        *fresh = true;
+        return 0;
+    }
+    switch (look(o, store, err)) {
+    case FOUND_OURS: return 0;
+    case FOUND_OTHER:
+        hr_fail(err, HR_E_EXISTS, "could not publish '%s': another object stands there", o->key);
+        hr_error_hint(err, "another run wrote there; choose another folder or mode overwrite");
+        return HR_E_EXISTS;
+    case FOUND_NOTHING:
+        if (hr_code_class(rc) == HR_CLASS_TRANSIENT || rc == HR_E_AUTH || rc == HR_E_FORBIDDEN) {
+            break; /* the upload may well be there still: try again in the next run */
+        }
+        if (err != NULL) {
+            *err = first;
+        }
+        return HR_E_STORE;
+    case FOUND_UNKNOWN: break;
+    }
+    hr_fail(err, HR_E_INDOUBT, "could not settle the commit: no clear answer for '%s'", o->key);
+    hr_error_detail(err, "%s", first.message);
+    hr_error_hint(err, "run again when the store answers; `headrace state resolve` settles it by "
+                       "hand");
+    return HR_E_INDOUBT;
+}
+
+/* Remove what this commit made visible, where it is ours; abort the rest. */
+static int take_back(const struct hr_journal *j, struct hr_store *store, struct hr_error *err) {
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < j->n_outputs; i++) {
+        const struct hr_journal_output *o = &j->outputs[i];
+        const enum found found = j->replace ? FOUND_NOTHING : look(o, store, NULL);
+        if (found == FOUND_OURS) {
+            hr_fault_point();
+            rc = store->driver->remove(store, o->key, err);
+        } else if (found == FOUND_UNKNOWN) {
+            rc = hr_fail(err, HR_E_INDOUBT, "could not take back '%s': the store does not answer",
+                         o->key);
+        }
+        (void)store->driver->mp_abort(store, o->key, o->upload_id, NULL);
+    }
+    return rc;
+}
+
+static int put_text(struct hr_store *store, const struct hr_journal *j, const char *name,
+                    const char *text, struct hr_error *err) {
+    struct hr_buf key;
+    char etag[80];
+    hr_buf_init(&key, 2048);
+    int rc = hr_buf_printf(&key, err, "%s_headrace/%s/%s", j->folder, j->lineage, name);
+    const struct hr_put_opts put = {.cond = HR_PUT_ANY, .content_type = "application/json"};
+    hr_fault_point();
+    if (rc == 0) {
+        rc = store->driver->put(store, hr_buf_cstr(&key), hr_slice_str(text), &put, etag, err);
+    }
+    hr_fault_point();
+    hr_buf_release(&key);
+    return rc;
+}
+
+/* Only what still has the size the manifest knew: a file somebody replaced is not ours to remove.
+ */
+static int remove_old(const struct hr_journal_removal *r, struct hr_store *store,
+                      struct hr_error *err) {
+    struct hr_object_info info;
+    const int rc = store->driver->stat(store, r->key, &info, NULL, err);
+    if (rc == HR_E_NO_OBJECT) {
+        return 0;
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (r->bytes >= 0 && r->bytes != info.size) {
+        hr_log(HR_LOG_WARN, "left '%s': it was changed since it was written", r->key);
+        return 0;
+    }
+    hr_fault_point();
+    const int removed = store->driver->remove(store, r->key, err);
+    hr_fault_point();
+    return removed;
+}
+
+int hr_journal_publish(const struct hr_journal *j, struct hr_store *store, size_t *out_published,
+                       bool *out_lost, struct hr_error *err) {
+    int rc = 0;
+    *out_published = 0;
+    *out_lost = false;
+    for (size_t i = 0; rc == 0 && i < j->n_outputs; i++) {
+        bool fresh;
+        rc = publish_output(j, &j->outputs[i], store, &fresh, err);
+        *out_published += rc == 0 && fresh;
+    }
+    if (rc == HR_E_STORE || rc == HR_E_EXISTS) {
+        struct hr_error again;
+        const int back = take_back(j, store, &again);
+        if (back != 0) {
+            if (err != NULL) {
+                *err = again;
+            }
+            return back;
+        }
+        *out_lost = true;
+        return rc;
+    }
+    if (rc == 0 && j->manifest != NULL && j->folder != NULL) {
+        char name[48];
+        rc = put_text(store, j, "manifest.json", j->manifest, err);
+        snprintf(name, sizeof(name), "commit-%06llu.json", (unsigned long long)j->seq);
+        if (rc == 0 && j->archive != NULL) {
+            rc = put_text(store, j, name, j->archive, err);
+        }
+    }
+    for (size_t i = 0; rc == 0 && i < j->n_removals; i++) {
+        rc = remove_old(&j->removals[i], store, err);
+    }
+    return rc;
+}
