@@ -170,6 +170,16 @@ static int tsv_open(struct hr_source *src, const struct hr_format_opts *opts,
     return hr_csv_open(src, opts, params, "\t", out, err);
 }
 
+static int csv_layout(struct hr_source *src, const struct hr_format_opts *opts,
+                      struct hr_layout *out, struct hr_error *err) {
+    return hr_csv_layout(src, opts, ",", out, err);
+}
+
+static int tsv_layout(struct hr_source *src, const struct hr_format_opts *opts,
+                      struct hr_layout *out, struct hr_error *err) {
+    return hr_csv_layout(src, opts, "\t", out, err);
+}
+
 static int csv_encoder(struct hr_schema *schema, const struct hr_write_opts *opts,
                        struct hr_encoder **out, struct hr_error *err) {
     return hr_csv_encoder(schema, opts, ",", out, err);
@@ -204,6 +214,7 @@ const struct hr_format hr_format_csv = {
     .open = csv_open,
     .encoder = csv_encoder,
     .file_writer = csv_file_writer,
+    .layout = csv_layout,
 };
 
 const struct hr_format hr_format_tsv = {
@@ -217,4 +228,5 @@ const struct hr_format hr_format_tsv = {
     .open = tsv_open,
     .encoder = tsv_encoder,
     .file_writer = tsv_file_writer,
+    .layout = tsv_layout,
 };

@@ -268,6 +268,8 @@ int hr_csv_open(struct hr_source *src, const struct hr_format_opts *opts,
 int hr_csv_infer(struct hr_source *src, const struct hr_format_opts *opts,
                  const struct hr_infer_params *params, const char *delimiter,
                  struct hr_schema **out, struct hr_error *err);
+int hr_csv_layout(struct hr_source *src, const struct hr_format_opts *opts, const char *delimiter,
+                  struct hr_layout *out, struct hr_error *err);
 int hr_csv_encoder(struct hr_schema *schema, const struct hr_write_opts *opts,
                    const char *delimiter, struct hr_encoder **out, struct hr_error *err);
 int hr_csv_file_writer(struct hr_schema *schema, const struct hr_write_opts *opts,

@@ -158,7 +158,8 @@ const struct hr_format hr_format_json = {.name = "json",
                                          .infer = infer_json,
                                          .open = open_json,
                                          .encoder = encoder_json,
-                                         .file_writer = writer_json};
+                                         .file_writer = writer_json,
+                                         .layout = hr_j_layout};
 
 const struct hr_format hr_format_jsonl = {.name = "jsonl",
                                           .suffixes = suffixes_jsonl,
@@ -169,4 +170,5 @@ const struct hr_format hr_format_jsonl = {.name = "jsonl",
                                           .infer = infer_jsonl,
                                           .open = open_jsonl,
                                           .encoder = encoder_jsonl,
-                                          .file_writer = writer_jsonl};
+                                          .file_writer = writer_jsonl,
+                                          .layout = hr_j_layout};

@@ -199,6 +199,8 @@ int hr_j_misfit_needs(struct hr_json *json, struct hr_error *err);
 struct hr_j_rules hr_j_rules_of(const struct hr_json_opts *opts);
 
 /* ---- json_infer.c, json_writer.c ---- */
+int hr_j_layout(struct hr_source *src, const struct hr_format_opts *opts, struct hr_layout *out,
+                struct hr_error *err);
 int hr_j_infer(struct hr_source *src, const struct hr_format_opts *opts,
                const struct hr_infer_params *params, bool lines, struct hr_schema **out,
                struct hr_error *err);

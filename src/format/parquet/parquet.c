@@ -2,6 +2,7 @@
  *
  * Reading starts in pq_reader.c, writing in pq_write.c.
  */
+#include "format/parquet/pq_layout.h"
 #include "format/parquet/pq_reader.h"
 #include "format/parquet/pq_write.h"
 
@@ -39,4 +40,5 @@ const struct hr_format hr_format_parquet = {
     .open = hr_parquet_reader_open,
     .encoder = hr_parquet_encoder_open,
     .file_writer = hr_parquet_file_writer_open,
+    .layout = hr_parquet_layout,
 };

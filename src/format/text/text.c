@@ -340,6 +340,16 @@ static int text_probe(const uint8_t *head, size_t len) {
 
 static const char *const SUFFIXES[] = {".txt", ".text", ".log", NULL};
 
+/* One small read: the mark in front may say UTF-16. */
+static int text_layout(struct hr_source *src, const struct hr_format_opts *opts,
+                       struct hr_layout *out, struct hr_error *err) {
+    struct hr_slice head = {0};
+    const int rc = hr_source_next(src, &head, err);
+    *out = (struct hr_layout){0};
+    out->splittable = rc == 0 && hr_text_splittable(opts->csv.encoding, head.ptr, head.len);
+    return rc == HR_END ? 0 : rc;
+}
+
 const struct hr_format hr_format_text = {
     .name = "text",
     .suffixes = SUFFIXES,
@@ -347,4 +357,5 @@ const struct hr_format hr_format_text = {
     .probe = text_probe,
     .infer = text_infer,
     .open = text_open,
+    .layout = text_layout,
 };
