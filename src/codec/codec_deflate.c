@@ -1,13 +1,23 @@
 /* codec/codec_deflate.c - deflate without gzip's members: bare (RFC 1951, Avro's "deflate") and in
  * the zlib wrapper (RFC 1950). Blocks and streams are read, blocks are written; the work is in
- * deflate_engine.c. Nothing may follow the end. */
+ * deflate_engine.c. Nothing may follow the end, but for what a zlib stream cut badly leaves. */
 #include "codec/deflate_engine.h"
+
+/* Writers of Avro that make deflate of zlib by cutting off its head leave (some of) its Adler-32
+ * behind: fastavro three bytes of it, others all four. */
+static bool is_adler(struct hr_slice rest, const uint8_t *out, size_t out_len) {
+    uint32_t adler = hr_adler32(out, out_len);
+    const uint8_t be[4] = {(uint8_t)(adler >> 24), (uint8_t)(adler >> 16), (uint8_t)(adler >> 8),
+                           (uint8_t)adler};
+    return rest.len <= sizeof(be) && memcmp(rest.ptr, be, rest.len) == 0;
+}
 
 static int whole_block(enum hr_deflate_wrap wrap, struct hr_slice in, uint8_t *out, size_t *out_len,
                        struct hr_error *err) {
     size_t used = 0;
     int rc = hr_inflate_block(wrap, in, &used, out, out_len, err);
-    if (rc == 0 && used != in.len) {
+    struct hr_slice rest = hr_slice_of(in.ptr + used, in.len - used);
+    if (rc == 0 && rest.len > 0 && !(wrap == HR_WRAP_RAW && is_adler(rest, out, *out_len))) {
         rc = hr_codec_fail_junk(err, wrap == HR_WRAP_ZLIB ? "zlib" : "deflate");
     }
     return rc;

@@ -246,3 +246,7 @@ int hr_deflate_block(enum hr_deflate_wrap wrap, struct hr_slice in, int level, u
     }
     return 0;
 }
+
+uint32_t hr_adler32(const uint8_t *ptr, size_t len) {
+    return libdeflate_adler32(1, ptr, len);
+}

@@ -18,4 +18,6 @@ size_t hr_deflate_bound(enum hr_deflate_wrap wrap, size_t in_len);
 int hr_deflate_block(enum hr_deflate_wrap wrap, struct hr_slice in, int level, uint8_t *out,
                      size_t *out_len, struct hr_error *err);
 
+uint32_t hr_adler32(const uint8_t *ptr, size_t len); /* RFC 1950 */
+
 #endif
