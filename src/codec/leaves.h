@@ -14,7 +14,7 @@ extern const struct hr_codec hr_codec_gzip, hr_codec_zlib, hr_codec_deflate_raw,
     hr_codec_zstd, hr_codec_lz4, hr_codec_lz4_raw, hr_codec_lz4_hadoop, hr_codec_snappy,
     hr_codec_snappy_raw, hr_codec_snappy_hadoop, hr_codec_brotli;
 
-/* ---- errors ---------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 /* "the NAME stream ends early", with the hint that the object is truncated. */
 int hr_codec_fail_early(struct hr_error *err, const char *name);
@@ -28,7 +28,7 @@ int hr_codec_fail_data(struct hr_error *err, const char *name, const char *why);
 /* The level to use: 0 is the default, others are clamped into the codec's range. */
 int hr_codec_level(const struct hr_codec *codec, int level);
 
-/* ---- contexts kept per thread ------------------------------------------------------------------
+/* ---- contexts kept per thread ----
  * A leaf declares `static _Thread_local struct hr_codec_local`, and calls keep once it holds a
  * library context in this thread; release is called when the thread ends or asks for it. */
 struct hr_codec_local {
@@ -37,7 +37,7 @@ struct hr_codec_local {
 };
 void hr_codec_local_keep(struct hr_codec_local *local, void (*release)(void));
 
-/* ---- a stream from a block packer --------------------------------------------------------------
+/* ---- a stream from a block packer ----
  * Collects input into pieces of a fixed size, packs each whole piece, hands the result out. What
  * comes out depends on the bytes alone, never on how they were cut into calls. */
 struct hr_chunker {
@@ -63,8 +63,7 @@ void hr_chunker_release(struct hr_chunker *chunker);
 int hr_chunker_step(struct hr_chunker *chunker, const struct hr_chunk_ops *ops, void *ctx,
                     struct hr_codec_io *io, bool finish, struct hr_error *err);
 
-/* ---- input that must be whole before it can be used --------------------------------------------
- */
+/* ---- input that must be whole before it can be used ---- */
 
 /* Collects exactly `want` bytes from io. True once they are there; then *out is where they lie,
  * either in io->in (nothing was copied) or in the gather's own memory; valid until the next call.
@@ -76,8 +75,7 @@ enum hr_gather_state { HR_GATHER_DONE, HR_GATHER_MORE, HR_GATHER_FAILED };
 enum hr_gather_state hr_gather_take(struct hr_gather *gather, struct hr_codec_io *io, size_t want,
                                     const uint8_t **out, struct hr_error *err);
 
-/* ---- one-shot blocks from a stream -------------------------------------------------------------
- */
+/* ---- one-shot blocks from a stream ---- */
 
 int hr_codec_stream_decode_block(const struct hr_codec *codec, struct hr_slice in, uint8_t *out,
                                  size_t *out_len, struct hr_error *err);
@@ -115,8 +113,7 @@ int hr_snappy_bare_begin(void **ctx, struct hr_error *err);
 int hr_snappy_bare_step(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err);
 void hr_snappy_bare_end(void *ctx);
 
-/* ---- LZ77 sequences as a stream ----------------------------------------------------------------
- */
+/* ---- LZ77 sequences as a stream ---- */
 
 /* The last 64 KiB of output, so that a raw block can be decoded in bounded memory: neither lz4 nor
  * any snappy encoder refers further back. */
@@ -133,8 +130,7 @@ static inline bool hr_lz_reaches(const struct hr_lz *lz, uint64_t distance) {
     return distance != 0 && distance <= lz->total && distance <= HR_LZ_WINDOW;
 }
 
-/* ---- one name, several framings as found in the wild -------------------------------------------
- */
+/* ---- one name, several framings as found in the wild ---- */
 
 /* Looks at the first bytes and hands over to one of the decoders. */
 struct hr_sniff_choice {

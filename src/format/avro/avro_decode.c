@@ -21,8 +21,7 @@ static const uint8_t *value(struct hr_avro_decoder *dec, struct hr_avro_node *no
 static const uint8_t *skip(struct hr_avro_decoder *dec, struct hr_avro_node *node,
                            const uint8_t *p);
 
-/* ---- failures ---------------------------------------------------------------------------------
- */
+/* ---- failures ---- */
 
 __attribute__((format(printf, 3, 4), cold)) static const uint8_t *
 bad(struct hr_avro_decoder *dec, int code, const char *format, ...) {
@@ -42,8 +41,7 @@ __attribute__((cold)) static const uint8_t *failed(struct hr_avro_decoder *dec, 
     return NULL;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------
- */
+/* ---- numbers ---- */
 
 static uint64_t load64(const uint8_t *p) {
     uint64_t v;
@@ -116,8 +114,7 @@ static inline const uint8_t *number(struct hr_avro_decoder *dec, const uint8_t *
     return next;
 }
 
-/* ---- stores -----------------------------------------------------------------------------------
- */
+/* ---- stores ---- */
 
 static inline void set_valid(const struct hr_avro_node *node) {
     if (node->bits) {
@@ -158,11 +155,10 @@ static const uint8_t *put_bytes(struct hr_avro_decoder *dec, const struct hr_avr
             return failed(dec, rc);
         }
     }
-    uint8_t *dst = vec->data + vec->data_len;
-    if (len <= 16 && dst != NULL) { /* both sides have a pad */
-        memcpy(dst, src, 16);
+    if (len <= 16 && vec->data != NULL) { /* both sides have a pad */
+        memcpy(vec->data + vec->data_len, src, 16);
     } else if (len > 0) {
-        memcpy(dst, src, len);
+        memcpy(vec->data + vec->data_len, src, len);
     }
     vec->data_len += len;
     vec->offsets[vec->len + 1] = (int32_t)vec->data_len;
@@ -172,8 +168,7 @@ static const uint8_t *put_bytes(struct hr_avro_decoder *dec, const struct hr_avr
     return src + len;
 }
 
-/* ---- lengths ----------------------------------------------------------------------------------
- */
+/* ---- lengths ---- */
 
 static inline const uint8_t *byte_length(struct hr_avro_decoder *dec, const uint8_t *p,
                                          size_t *out) {
@@ -229,8 +224,7 @@ static const uint8_t *run_head(struct hr_avro_decoder *dec, const uint8_t *p, ui
     return p;
 }
 
-/* ---- decimals ---------------------------------------------------------------------------------
- */
+/* ---- decimals ---- */
 
 /* Big-endian two's complement of any length to `width` bytes little-endian; false: does not fit. */
 static bool widen_decimal(const uint8_t *src, size_t len, uint8_t *dst, size_t width) {
@@ -284,8 +278,7 @@ static const uint8_t *decimal(struct hr_avro_decoder *dec, const struct hr_avro_
     return p + len;
 }
 
-/* ---- numbers in other widths ------------------------------------------------------------------
- */
+/* ---- numbers in other widths ---- */
 
 static bool fits_width(enum hr_type_id id, int64_t v) {
     switch (id) {
@@ -333,8 +326,7 @@ static uint16_t half_of(uint32_t bits) {
     return (uint16_t)(sign | (uint32_t)exponent << 10 | fraction >> 13);
 }
 
-/* ---- nested values ----------------------------------------------------------------------------
- */
+/* ---- nested values ---- */
 
 static int reserve_node(struct hr_avro_node *node, size_t extra, struct hr_error *err) {
     if (node->vec == NULL) {
@@ -450,8 +442,7 @@ static const uint8_t *members(struct hr_avro_decoder *dec, struct hr_avro_node *
     return p;
 }
 
-/* ---- one value --------------------------------------------------------------------------------
- */
+/* ---- one value ---- */
 
 static const uint8_t *enumerated(struct hr_avro_decoder *dec, const struct hr_avro_node *node,
                                  const uint8_t *p) {
@@ -565,12 +556,12 @@ static const uint8_t *value(struct hr_avro_decoder *dec, struct hr_avro_node *no
         if (hr_unlikely(p == NULL)) {
             return NULL;
         }
-        if (branch == node->null_branch) {
-            return null_value(dec, node, p);
-        }
         if (hr_unlikely((uint64_t)branch >= (uint64_t)node->n_branches)) {
             return bad(dec, HR_E_CORRUPT, "branch %lld of a union that has %d", (long long)branch,
                        node->n_branches);
+        }
+        if (branch == node->null_branch) {
+            return null_value(dec, node, p);
         }
     }
     int64_t v = 0;
@@ -616,8 +607,7 @@ static const uint8_t *value(struct hr_avro_decoder *dec, struct hr_avro_node *no
     }
 }
 
-/* ---- skipping ---------------------------------------------------------------------------------
- */
+/* ---- skipping ---- */
 
 static const uint8_t *skip_bytes(struct hr_avro_decoder *dec, const uint8_t *p, size_t len) {
     return (size_t)(dec->end - p) < len ? cut_short(dec) : p + len;
@@ -687,8 +677,7 @@ static const uint8_t *skip(struct hr_avro_decoder *dec, struct hr_avro_node *nod
     }
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static void bind_node(struct hr_avro_node *node, struct hr_vec *vec) {
     node->vec = vec;
@@ -757,8 +746,7 @@ int hr_avro_skip_rows(struct hr_avro_decoder *dec, struct hr_avro_node *root, in
     return p == NULL ? dec->rc : 0;
 }
 
-/* ---- the end of a batch -----------------------------------------------------------------------
- */
+/* ---- the end of a batch ---- */
 
 /* All values are UTF-8 when their concatenation is and none starts inside a sequence. */
 static int64_t first_bad_text(const struct hr_vec *vec) {

@@ -12,8 +12,7 @@
 
 enum { BLOCK_BYTES = 256 << 10, RUN_BYTES = 8 << 20, NUMBER_ROOM = 10, SYNC_SEED = 0x41766f };
 
-/* ---- what encoder and file writer agree on ----------------------------------------------------
- */
+/* ---- what encoder and file writer agree on ---- */
 
 struct shape {
     struct hr_buf text; /* the schema */
@@ -73,8 +72,7 @@ static void shape_release(struct shape *shape) {
     hr_buf_release(&shape->text);
 }
 
-/* ---- a growing run of bytes -------------------------------------------------------------------
- */
+/* ---- a growing run of bytes ---- */
 
 struct bytes {
     uint8_t *ptr; /* hr_big_alloc */
@@ -116,8 +114,7 @@ static inline void put_raw(struct bytes *b, const void *ptr, size_t len) {
     }
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 struct avro_encoder {
     struct hr_encoder base;
@@ -298,8 +295,7 @@ static int value(struct avro_encoder *enc, const struct hr_vec *vec, int64_t i,
     return plain_value(enc, vec, i, err);
 }
 
-/* ---- blocks and runs --------------------------------------------------------------------------
- */
+/* ---- blocks and runs ---- */
 
 static int pack(struct avro_encoder *enc, struct bytes *out, struct hr_error *err) {
     const struct hr_codec *codec = enc->shape.codec;
@@ -456,8 +452,7 @@ int hr_avro_encoder(struct hr_schema *schema, const struct hr_write_opts *opts,
     return 0;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------
- */
+/* ---- the file ---- */
 
 struct avro_file_writer {
     struct hr_file_writer base;

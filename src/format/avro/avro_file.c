@@ -13,8 +13,7 @@
 #include "base/mem.h"
 #include "format/avro/avro_decode.h"
 
-/* ---- input ------------------------------------------------------------------------------------
- */
+/* ---- input ---- */
 
 void hr_avro_input_init(struct hr_avro_input *in, struct hr_source *src, int64_t offset) {
     *in = (struct hr_avro_input){.src = src, .offset = offset};
@@ -113,8 +112,7 @@ int hr_avro_input_pass(struct hr_avro_input *in, int64_t n, struct hr_error *err
     return 0;
 }
 
-/* ---- header -----------------------------------------------------------------------------------
- */
+/* ---- header ---- */
 
 /* A walk through the header's bytes; `p` NULL: more bytes are needed. */
 struct walk {
@@ -299,11 +297,11 @@ int hr_avro_header_read(struct hr_avro_input *in, struct hr_avro_header *out,
         if (rc != 0) {
             return rc;
         }
-        struct walk w = {.name = name, .p = bytes.ptr, .end = bytes.ptr + bytes.len};
-        struct hr_avro_header scratch = {.bytes = NULL};
         if (bytes.len == 0) {
             return header_bad(name, "the file is empty", err);
         }
+        struct walk w = {.name = name, .p = bytes.ptr, .end = bytes.ptr + bytes.len};
+        struct hr_avro_header scratch = {.bytes = NULL};
         rc = walk_header(&w, &scratch, err);
         if (rc == 0) {
             size_t len = (size_t)(w.p - bytes.ptr);
@@ -329,8 +327,7 @@ void hr_avro_header_release(struct hr_avro_header *header) {
     header->bytes = NULL;
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks ---- */
 
 __attribute__((format(printf, 5, 6))) static int block_bad(const struct hr_avro_input *in,
                                                            int64_t at, int code,
@@ -439,8 +436,7 @@ int hr_avro_find_sync(struct hr_avro_input *in, const struct hr_avro_header *hea
     return rc;
 }
 
-/* ---- inflating --------------------------------------------------------------------------------
- */
+/* ---- inflating ---- */
 
 static int inflate_fail(const char *name, const struct hr_avro_block *block, int code,
                         const struct hr_error *why, struct hr_error *err) {

@@ -32,8 +32,7 @@ struct avro_reader {
     struct hr_error failed;
 };
 
-/* ---- errors -----------------------------------------------------------------------------------
- */
+/* ---- errors ---- */
 
 /* Put object, block, row and column around a decoder's reason. row -1: unknown. */
 static int reader_fail(struct avro_reader *r, int code, int64_t row, int column,
@@ -65,8 +64,7 @@ static int block_fail(struct avro_reader *r, int code, struct hr_error *err, con
     return code;
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks ---- */
 
 /* Inflate the block that was peeked and make its rows ready. */
 static int load_block(struct avro_reader *r, struct hr_error *err) {
@@ -113,8 +111,7 @@ static int close_block(struct avro_reader *r, struct hr_error *err) {
     return 0;
 }
 
-/* ---- batches ----------------------------------------------------------------------------------
- */
+/* ---- batches ---- */
 
 /* Where a row stood: unique in the file and known without the blocks before. */
 static void note_rows(struct avro_reader *r, int64_t count) {
@@ -198,8 +195,7 @@ static int avro_next(struct hr_reader *base, struct hr_batch **out, struct hr_er
     return r->done;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static void avro_close(struct hr_reader *base) {
     struct avro_reader *r = (struct avro_reader *)base;

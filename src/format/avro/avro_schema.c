@@ -45,8 +45,7 @@ static const char *text_of(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* Split a full name; a name without dots belongs to `space`. */
 static void split_name(const char *text, size_t len, struct space *space, const char **name,
@@ -160,8 +159,7 @@ static int collect(struct build *b, const json_t *type, struct space space, int 
     return rc != 0 ? rc : collect(b, json_object_get(type, "values"), space, depth + 1);
 }
 
-/* ---- leaves -----------------------------------------------------------------------------------
- */
+/* ---- leaves ---- */
 
 struct primitive {
     const char *name;
@@ -346,8 +344,7 @@ static int build_enum(struct build *b, const json_t *def, struct hr_slice name,
     return leaf_field(b, name, type, field, node);
 }
 
-/* ---- nested types -----------------------------------------------------------------------------
- */
+/* ---- nested types ---- */
 
 static int nest(struct build *b, enum hr_avro_kind kind, struct hr_type type, struct hr_slice name,
                 size_t children, struct hr_field *field, struct hr_avro_node *node) {
@@ -454,8 +451,7 @@ static int build_map(struct build *b, const json_t *def, struct space space, int
                       &entries->children[1], &node->children[0]);
 }
 
-/* ---- unions -----------------------------------------------------------------------------------
- */
+/* ---- unions ---- */
 
 static const char *branch_name(const json_t *branch) {
     const char *text = json_string_value(branch);
@@ -566,8 +562,7 @@ static int build_union(struct build *b, const json_t *type, struct space space, 
     return 0;
 }
 
-/* ---- dispatch ---------------------------------------------------------------------------------
- */
+/* ---- dispatch ---- */
 
 static int build_reference(struct build *b, const char *text, struct space space, int depth,
                            struct hr_slice name, struct hr_field *field,
@@ -668,8 +663,7 @@ static int build_type(struct build *b, const json_t *type, struct space space, i
                         : build_reference(b, text, space, depth + 1, name, field, node);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 /* Where a bitmap must stand ready: below a nullable struct everything may be null. */
 static void mark_bits(const struct hr_field *field, struct hr_avro_node *node, bool above) {

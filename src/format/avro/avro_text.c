@@ -22,8 +22,7 @@ static int put(struct text *t, const char *text) {
     return hr_buf_append_str(t->out, text, t->err);
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* `text` as an Avro name; out has room for 2 bytes more than its length. */
 static void clean_name(const char *text, char *out) {
@@ -79,8 +78,7 @@ static void release_names(struct names *names) {
     hr_free(names->items);
 }
 
-/* ---- types ------------------------------------------------------------------------------------
- */
+/* ---- types ---- */
 
 static int put_fields(struct text *t, const struct hr_field *fields, int count) {
     struct names names = {.items = hr_calloc((size_t)count + 1, sizeof(char *))};
