@@ -98,6 +98,18 @@ static bool borders_agree(struct pipe *p, const struct slot *slot) {
     return true;
 }
 
+/* A task that failed on its data may only have begun inside quotes: it is judged when it began
+ * where the split before it ended. */
+static bool failed_on_a_guess(const struct pipe *p, const struct slot *slot) {
+    if (slot->result.rc >= 0 || hr_code_class(slot->result.rc) != HR_CLASS_DATA ||
+        slot->result.borders == NULL || p->border_end < 0) {
+        return false;
+    }
+    const struct hr_piece *piece = &slot->task->pieces[0];
+    return piece->begin > 0 && !piece->exact &&
+           slot->result.borders[0].first_record != p->border_end;
+}
+
 static void remember_border(struct pipe *p, const struct slot *slot) {
     for (size_t i = 0; i < slot->task->n_pieces; i++) {
         if (slot->task->pieces[i].last) {
@@ -206,8 +218,9 @@ static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
 static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
                     struct hr_error *err) {
     struct hr_result *r = &slot->result;
-    bool exact = borders_agree(p, slot);
-    if (r->rc == 0 && (!exact || !schema_settled(p, r))) {
+    const bool guessed = failed_on_a_guess(p, slot);
+    const bool exact = !guessed && (r->rc != 0 || borders_agree(p, slot));
+    if (guessed || (r->rc == 0 && (!exact || !schema_settled(p, r)))) {
         if (!exact) {
             for (size_t i = 0; i < slot->task->n_pieces; i++) {
                 if (slot->task->pieces[i].begin > 0 && p->border_end >= 0) {

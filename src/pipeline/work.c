@@ -225,9 +225,11 @@ static int read_piece(struct run *run, struct hr_source *inner, struct hr_error 
     if (rc == 0) {
         rc = read_rows(run, reader, err);
     }
-    if (rc == 0) {
+    if (reader != NULL) { /* also when it failed: a wrong guess is judged by where it began */
         run->result->borders[run->piece] =
-            (struct hr_piece_border){reader->first_record, reader->end_record};
+            (struct hr_piece_border){reader->first_record, rc == 0 ? reader->end_record : -1};
+    }
+    if (rc == 0) {
         run->result->counts.nulled += reader->nulled;
     }
     hr_reader_close(reader);

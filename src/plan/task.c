@@ -108,12 +108,12 @@ static json_t *header_json(const struct hr_strlist *header) {
 
 static json_t *piece_json(const struct hr_piece *p) {
     json_t *json = json_pack(
-        "{ss ss sI sI ss* ss* sb sI sI sI sI sI sb sb}", "key", p->key, "etag", p->etag, "size",
+        "{ss ss sI sI ss* ss* sb sI sI sI sI sI sb sb sb}", "key", p->key, "etag", p->etag, "size",
         (json_int_t)p->size, "mtime_us", (json_int_t)p->mtime_us, "format",
         p->format ? p->format->name : NULL, "codec", p->codec ? p->codec->name : NULL, "codec_auto",
         p->codec_auto, "begin", (json_int_t)p->begin, "end", (json_int_t)p->end, "group_begin",
         (json_int_t)p->group_begin, "group_end", (json_int_t)p->group_end, "file",
-        (json_int_t)p->file, "first", p->first, "last", p->last);
+        (json_int_t)p->file, "first", p->first, "last", p->last, "exact", p->exact);
     if (json && p->header && json_object_set_new(json, "header", header_json(p->header))) {
         json_decref(json);
         return NULL;
@@ -172,6 +172,7 @@ static int get_names(const json_t *object, struct hr_piece *piece, struct hr_err
     piece->codec_auto = json_is_true(json_object_get(object, "codec_auto"));
     piece->first = json_is_true(json_object_get(object, "first"));
     piece->last = json_is_true(json_object_get(object, "last"));
+    piece->exact = json_is_true(json_object_get(object, "exact"));
     return 0;
 }
 
