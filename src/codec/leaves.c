@@ -187,7 +187,7 @@ enum hr_gather_state hr_gather_take(struct hr_gather *gather, struct hr_codec_io
         return HR_GATHER_MORE;
     }
     *out = gather->buf.ptr;
-    hr_buf_clear(&gather->buf);
+    gather->buf.len = 0; /* the bytes are handed out: hr_buf_clear would write on them */
     return HR_GATHER_DONE;
 }
 
