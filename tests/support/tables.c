@@ -199,6 +199,9 @@ static int put_text(struct hr_vec *vec, struct maker *m, struct hr_error *err) {
             memcpy(text + len, word, strlen(word));
             len += strlen(word);
         }
+        if (m->values == TEST_MANY && v % 4 != 0) {
+            len += (size_t)snprintf(text + len, 24, "%llu", (unsigned long long)(v >> 30));
+        }
         if (v % 97 == 3) {
             while (len < 300) {
                 text[len++] = (char)('a' + v % 26);

@@ -26,9 +26,18 @@ static size_t plain_size(const struct hr_pqw_col *col) {
     return col->n_values * (size_t)col->leaf->width;
 }
 
-/* Bytes of dictionary page and index pages for `count` entries of `bytes` in all. */
-static size_t dict_size(size_t count, size_t bytes, size_t n) {
-    return bytes + (n * (size_t)hr_pqw_bits(count > 1 ? count - 1 : 1) + 7) / 8;
+/* What decides the size of dictionary indexes. */
+struct shape {
+    size_t n;       /* values */
+    size_t changes; /* values unlike the one before, about */
+};
+
+/* Bytes of dictionary page and index pages for `count` entries of `bytes` in all. Where runs are
+ * long most of the indexes become RLE runs of about 4 bytes and an eighth stays packed. */
+static size_t dict_size(const struct shape *shape, size_t count, size_t bytes) {
+    const size_t packed = (shape->n * (size_t)hr_pqw_bits(count > 1 ? count - 1 : 1) + 7) / 8;
+    const size_t runs = 4 * shape->changes + packed / 8;
+    return bytes + (shape->changes < shape->n / 32 && runs < packed ? runs : packed);
 }
 
 /* ---- encoding values ---- */
@@ -211,11 +220,11 @@ static int build_dict(const struct hr_pqw_col *col, const struct hr_pqw_minmax *
 
 /* The most entries with which a dictionary is still smaller than `other` bytes: found by bisection,
  * the size grows with the count. `entry` are the bytes of one entry. */
-static size_t most_entries(size_t n, size_t entry, size_t other) {
-    size_t low = 0, high = n + 1; /* low is smaller (0 by definition), high is not */
+static size_t most_entries(const struct shape *shape, size_t entry, size_t other) {
+    size_t low = 0, high = shape->n + 1; /* low is smaller (0 by definition), high is not */
     while (high - low > 1) {
         const size_t middle = low + (high - low) / 2;
-        if (dict_size(middle, middle * entry, n) < other) {
+        if (dict_size(shape, middle, middle * entry) < other) {
             low = middle;
         } else {
             high = middle;
@@ -232,20 +241,19 @@ static size_t sample_limit(size_t n) {
 
 /* Whether a dictionary can be expected to be smaller than the values in `encoding`, which take
  * `other` bytes. A sample tells how many distinct values there are. Where the answer is near, the
- * codec has its say: what it makes of a sample of the values. Numbers are seldom smaller for it in a dictionary, where none
- * comes twice; byte arrays are. */
+ * codec has its say: what it makes of a sample of the values. Numbers are seldom smaller for it in
+ * a dictionary, where none comes twice; byte arrays are. */
 static int dict_expected(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
-                         struct hr_pqw_scratch *s, int encoding, size_t entry, size_t other,
-                         bool *out, struct hr_error *err) {
-    const size_t n = col->n_values;
+                         struct hr_pqw_scratch *s, const struct shape *shape, int encoding,
+                         size_t entry, size_t other, bool *out, struct hr_error *err) {
     *out = true;
-    if (n <= HR_PQW_SAMPLE_MIN) {
+    if (shape->n <= HR_PQW_SAMPLE_MIN) {
         return 0;
     }
     size_t distinct = hr_pqw_distinct(col);
-    distinct = distinct < n ? distinct : n;
+    distinct = distinct < shape->n ? distinct : shape->n;
     size_t values = distinct * entry;
-    const size_t size = dict_size(distinct, values, n);
+    const size_t size = dict_size(shape, distinct, values);
     *out = size < other - other / 8;
     if (!*out || conf->codec == NULL || size < other / 3) {
         return 0;
@@ -257,7 +265,7 @@ static int dict_expected(const struct hr_pqw_conf *conf, const struct hr_pqw_col
         if (col->leaf->keep == HR_PQW_KEEP_BYTES) {
             values = (size_t)((hr_u128)values * packed / raw);
         }
-        *out = dict_size(distinct, values, n) < other;
+        *out = dict_size(shape, distinct, values) < other;
     }
     return rc;
 }
@@ -278,11 +286,12 @@ static int choose_number(const struct hr_pqw_conf *conf, const struct hr_pqw_col
         }
     }
     bool expected = conf->dictionary;
-    int rc = expected ? dict_expected(conf, col, s, *out, width, best, &expected, err) : 0;
+    const struct shape shape = {.n = n, .changes = hr_pqw_changes(col)};
+    int rc = expected ? dict_expected(conf, col, s, &shape, *out, width, best, &expected, err) : 0;
     if (rc != 0 || !expected) {
         return rc;
     }
-    const size_t most = most_entries(n, width, best);
+    const size_t most = most_entries(&shape, width, best);
     const struct hr_pqw_dict_limit limit = {.sample_max = sample_limit(n), .count_max = most};
     if (most == 0) {
         return 0;
@@ -306,9 +315,14 @@ static int choose_bytes(const struct hr_pqw_conf *conf, const struct hr_pqw_col 
                         struct hr_pqw_scratch *s, int *out, struct hr_error *err) {
     const size_t n = col->n_values, plain = plain_size(col);
     const bool fixed = col->leaf->keep == HR_PQW_KEEP_FIXED;
+    /* what a dictionary has to beat: lengths take about a byte where they are delta coded, and
+     * looking every value up must be worth it */
+    const size_t rival = (conf->classic || fixed ? plain : plain - 3 * n) / 8 * 7;
     *out = HR_PQ_PLAIN;
     bool expected = conf->dictionary;
-    int rc = expected ? dict_expected(conf, col, s, *out, plain / n, plain, &expected, err) : 0;
+    const struct shape shape = {.n = n, .changes = n};
+    int rc =
+        expected ? dict_expected(conf, col, s, &shape, *out, plain / n, rival, &expected, err) : 0;
     if (rc == 0 && expected) {
         const struct hr_pqw_dict_limit limit = {.sample_max = sample_limit(n), .count_max = n};
         rc = build_dict(col, NULL, s, &limit, err);
@@ -316,7 +330,7 @@ static int choose_bytes(const struct hr_pqw_conf *conf, const struct hr_pqw_col 
             return rc;
         }
         const size_t heads = fixed ? 0 : 4 * s->dict.count;
-        if (rc == 0 && dict_size(s->dict.count, s->dict.values.len + heads, n) < plain) {
+        if (rc == 0 && dict_size(&shape, s->dict.count, s->dict.values.len + heads) < rival) {
             *out = dict_encoding(conf);
             return 0;
         }

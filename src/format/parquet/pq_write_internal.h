@@ -254,6 +254,8 @@ int hr_pqw_choose(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
 /* About how many distinct values the chunk has (pq_wsample.c), from HR_PQW_SAMPLE_MIN on. */
 #define HR_PQW_SAMPLE_MIN 4096u
 size_t hr_pqw_distinct(const struct hr_pqw_col *col);
+/* About how many values of 4 or 8 bytes differ from the one before; n_values > 0. */
+size_t hr_pqw_changes(const struct hr_pqw_col *col);
 
 /* Values [from, from + n) in `encoding`; *out points into the column or into `room`. */
 int hr_pqw_encode_values(const struct hr_pqw_col *col, struct hr_pqw_scratch *s,

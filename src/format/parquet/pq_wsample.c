@@ -1,4 +1,4 @@
-/* format/parquet/pq_wsample.c - how many distinct values a column chunk has, estimated.
+/* format/parquet/pq_wsample.c - how many distinct values and runs a column chunk has, estimated.
  *
  * 2,048 values, scattered over the chunk, are counted in a small hash table. With f1 values met
  * once and f2 met twice there are about d + f1 (f1 - 1) / (2 (f2 + 1)) in all (A. Chao, 1984):
@@ -68,4 +68,27 @@ size_t hr_pqw_distinct(const struct hr_pqw_col *col) {
         twice -= counts[at] == 3;
     }
     return distinct + (once > 0 ? once * (once - 1) / (2 * (twice + 1)) : 0);
+}
+
+/* Slices of consecutive values, compared with their predecessors. */
+#define SLICES 16u
+#define SLICE 512u
+
+size_t hr_pqw_changes(const struct hr_pqw_col *col) {
+    const size_t n = col->n_values, width = (size_t)col->leaf->width;
+    const size_t slices = n <= SLICES * SLICE ? 1 : SLICES, len = slices == 1 ? n : SLICE;
+    size_t changes = 0;
+    for (size_t s = 0; s < slices; s++) {
+        const uint8_t *v = col->values.ptr + s * (n / slices) * width;
+        if (width == 8) {
+            for (size_t i = 1; i < len; i++) {
+                changes += hr_pqw_get64(v + 8 * i) != hr_pqw_get64(v + 8 * i - 8);
+            }
+        } else {
+            for (size_t i = 1; i < len; i++) {
+                changes += memcmp(v + 4 * i, v + 4 * i - 4, 4) != 0;
+            }
+        }
+    }
+    return changes * n / (slices * len);
 }
