@@ -96,14 +96,14 @@ HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *block64_avx2(const int64_t *v, uint8_t *ou
     uint64_t d[BLOCK];
     __m256i low = _mm256_set1_epi64x(INT64_MAX);
     for (size_t i = 0; i < BLOCK; i += 4) {
-        const __m256i x = _mm256_loadu_si256((const __m256i *)(v + i));
-        const __m256i last = _mm256_loadu_si256((const __m256i *)(v + i - 1));
+        const __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(v + i));
+        const __m256i last = _mm256_loadu_si256((const __m256i *)(const void *)(v + i - 1));
         const __m256i delta = _mm256_sub_epi64(x, last);
-        _mm256_storeu_si256((__m256i *)(d + i), delta);
+        _mm256_storeu_si256((__m256i *)(void *)(d + i), delta);
         low = _mm256_blendv_epi8(low, delta, _mm256_cmpgt_epi64(low, delta));
     }
     int64_t lane[4];
-    _mm256_storeu_si256((__m256i *)lane, low);
+    _mm256_storeu_si256((__m256i *)(void *)lane, low);
     const int64_t a = lane[0] < lane[1] ? lane[0] : lane[1];
     const int64_t b = lane[2] < lane[3] ? lane[2] : lane[3];
     const __m256i min = _mm256_set1_epi64x(a < b ? a : b);
@@ -114,9 +114,10 @@ HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *block64_avx2(const int64_t *v, uint8_t *ou
     for (size_t k = 0; k < BLOCK / MINI; k++) {
         __m256i all = _mm256_setzero_si256();
         for (size_t i = k * MINI; i < (k + 1) * MINI; i += 4) {
-            const __m256i x = _mm256_sub_epi64(_mm256_loadu_si256((const __m256i *)(d + i)), min);
+            const __m256i x =
+                _mm256_sub_epi64(_mm256_loadu_si256((const __m256i *)(const void *)(d + i)), min);
             all = _mm256_or_si256(all, x);
-            _mm_storeu_si128((__m128i *)(narrow + i),
+            _mm_storeu_si128((__m128i *)(void *)(narrow + i),
                              _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(x, even)));
         }
         const __m128i half =

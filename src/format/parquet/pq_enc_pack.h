@@ -127,7 +127,7 @@ HR_PQW_INLINE HR_TARGET_AVX2 uint8_t *hr_pqw_pack29_avx2(const uint32_t *v, size
     const int b1 = two / 8, b2 = 2 * two / 8, b3 = 3 * two / 8;
     const __m256i place = _mm256_setr_epi64x(0, two % 8, 2 * two % 8, 3 * two % 8);
     for (size_t i = 0; i < n; i += 8) {
-        __m256i p = hr_pqw_pairs(_mm256_loadu_si256((const __m256i *)(v + i)), one);
+        __m256i p = hr_pqw_pairs(_mm256_loadu_si256((const __m256i *)(const void *)(v + i)), one);
         p = _mm256_sllv_epi64(p, place);
         const __m128i low = _mm256_castsi256_si128(p), high = _mm256_extracti128_si256(p, 1);
         const uint64_t w0 = (uint64_t)_mm_cvtsi128_si64(low);

@@ -120,7 +120,7 @@ HR_PQW_INLINE HR_TARGET_AVX2 bool equal32_avx2(const uint32_t *v) {
     const __m256i first = _mm256_set1_epi32((int)v[0]);
     __m256i diff = _mm256_setzero_si256();
     for (int i = 0; i < 32; i += 8) {
-        const __m256i x = _mm256_loadu_si256((const __m256i *)(v + i));
+        const __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(v + i));
         diff = _mm256_or_si256(diff, _mm256_xor_si256(x, first));
     }
     return _mm256_testz_si256(diff, diff) != 0;

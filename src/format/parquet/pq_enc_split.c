@@ -23,7 +23,7 @@ static size_t split8_sse2(const uint8_t *v, size_t n, uint8_t *out) {
     for (size_t i = 0; i < whole; i += 16) {
         __m128i a[8], b[8];
         for (int r = 0; r < 8; r++) {
-            a[r] = _mm_loadu_si128((const __m128i *)(v + i * 8) + r);
+            a[r] = _mm_loadu_si128((const __m128i *)(const void *)(v + i * 8) + r);
         }
         for (int round = 0; round < 4; round++) {
             for (int r = 0; r < 4; r++) {
@@ -33,7 +33,7 @@ static size_t split8_sse2(const uint8_t *v, size_t n, uint8_t *out) {
             memcpy(a, b, sizeof(a));
         }
         for (int r = 0; r < 8; r++) {
-            _mm_storeu_si128((__m128i *)(out + (size_t)r * n + i), a[r]);
+            _mm_storeu_si128((__m128i *)(void *)(out + (size_t)r * n + i), a[r]);
         }
     }
     return whole;
@@ -44,7 +44,7 @@ static size_t split4_sse2(const uint8_t *v, size_t n, uint8_t *out) {
     for (size_t i = 0; i < whole; i += 16) {
         __m128i a[4], b[4];
         for (int r = 0; r < 4; r++) {
-            a[r] = _mm_loadu_si128((const __m128i *)(v + i * 4) + r);
+            a[r] = _mm_loadu_si128((const __m128i *)(const void *)(v + i * 4) + r);
         }
         for (int round = 0; round < 4; round++) {
             for (int r = 0; r < 2; r++) {
@@ -54,7 +54,7 @@ static size_t split4_sse2(const uint8_t *v, size_t n, uint8_t *out) {
             memcpy(a, b, sizeof(a));
         }
         for (int r = 0; r < 4; r++) {
-            _mm_storeu_si128((__m128i *)(out + (size_t)r * n + i), a[r]);
+            _mm_storeu_si128((__m128i *)(void *)(out + (size_t)r * n + i), a[r]);
         }
     }
     return whole;
