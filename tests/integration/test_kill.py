@@ -7,6 +7,7 @@ and the destination must hold the rows of an undisturbed run, each once, with no
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -43,7 +44,7 @@ class Job:
 
     def __init__(
         self, folder: Path, headrace: Headrace, lake_folder: Path, mode: str, workers: int
-    ):
+    ) -> None:
         self.folder = folder
         self.headrace = headrace
         self.workers = workers
@@ -88,6 +89,7 @@ class Job:
         ]
         return subprocess.run(
             command,
+            check=False,
             cwd=self.folder,
             env={**self.headrace.environment, "HEADRACE_FAULT": fault},
             capture_output=True,
@@ -200,8 +202,6 @@ def test_two_runs_at_once(tmp_path: Path, headrace: Headrace) -> None:
     job = Job(tmp_path / "job", headrace, tmp_path / "lake", "incremental", 1)
     (job.folder / "state.json.lock").touch()
     with (job.folder / "state.json.lock").open() as lock:
-        import fcntl
-
         fcntl.flock(lock, fcntl.LOCK_EX)
         refused = job.sync()
     assert refused.returncode == 7
