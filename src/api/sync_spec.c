@@ -81,14 +81,18 @@ static int columns_form(const struct hr_sync_conf *conf, const struct hr_stream 
     return rc;
 }
 
-static int dress_spec(const struct hr_sync_conf *conf, struct hr_transform_spec *spec,
-                      bool backfill, int64_t run_us, struct hr_error *err) {
+static int dress_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                      struct hr_transform_spec *spec, bool backfill, int64_t run_us,
+                      struct hr_error *err) {
     static const struct own_row rows[] = {{HR_COL_LAST_MODIFIED, "_last_modified_time"},
                                           {HR_COL_OLAKE_ID, "_olake_id"},
                                           {HR_COL_OLAKE_TIMESTAMP, "_olake_timestamp"},
                                           {HR_COL_OP_TYPE, "_op_type"}};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < (is_olake(conf) ? HR_COUNTOF(rows) : 1); i++) {
+        if (hr_stream_column(stream, rows[i].name) != NULL) {
+            continue;
+        }
         rc = own_column(conf, spec, rows[i].kind, rows[i].name, backfill, run_us, err);
     }
     return rc;
@@ -145,7 +149,7 @@ int hr_sync_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream
     } else {
         rc = columns_form(conf, stream, spec, backfill, run_us, err);
         if (rc == 0 && dress) {
-            rc = dress_spec(conf, spec, backfill, run_us, err);
+            rc = dress_spec(conf, stream, spec, backfill, run_us, err);
         }
         if (rc == 0) {
             rc = filter_of(stream, filter, err);

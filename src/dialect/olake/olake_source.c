@@ -233,6 +233,9 @@ int hr_olake_configure(const json_t *config, const char *config_path, struct hr_
     }
     if (rc == 0) {
         rc = require(config, "file_format", "file_format is required ([csv json parquet])", err);
+        if (rc) {
+            hr_error_hint(err, "add \"file_format\": \"csv\" (or json, parquet) to the config");
+        }
     }
     return rc;
 }
