@@ -172,7 +172,7 @@ const char *hr_pq_convert(const struct hr_pq_leaf_info *info, const uint8_t *src
             short_be_dec128(src, n, width, dst);
             break;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     default:
         for (size_t i = 0; i < n && why == NULL; i++) {
             why = hr_pq_convert_be(info, hr_slice_of(src + i * width, width),

@@ -130,6 +130,7 @@ static void read_schema(struct hr_thrift_in *in, const struct hr_thrift_field *f
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->schema = hr_pq_list(in, arena, count, sizeof(*out->schema));
+    out->n_schema = 0; /* the field may come twice */
     for (size_t i = 0; i < count && hr_pq_item_struct(in, &item); i++) {
         read_element(in, &out->schema[i]);
         out->n_schema++;
@@ -185,6 +186,7 @@ static void read_encodings(struct hr_thrift_in *in, const struct hr_thrift_field
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->encodings = hr_pq_list(in, arena, count, sizeof(*out->encodings));
+    out->n_encodings = 0; /* the field may come twice */
     for (size_t i = 0; i < count && in->bad == NULL; i++) {
         out->encodings[i] = hr_thrift_i32(in, &item);
         out->n_encodings++;
@@ -196,6 +198,7 @@ static void read_path(struct hr_thrift_in *in, const struct hr_thrift_field *fie
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->path = hr_pq_list(in, arena, count, sizeof(*out->path));
+    out->n_path = 0; /* the field may come twice */
     for (size_t i = 0; i < count && in->bad == NULL; i++) {
         out->path[i] = hr_thrift_bytes(in, &item);
         out->n_path++;
@@ -207,6 +210,7 @@ static void read_encoding_stats(struct hr_thrift_in *in, const struct hr_thrift_
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->encoding_stats = hr_pq_list(in, arena, count, sizeof(*out->encoding_stats));
+    out->n_encoding_stats = 0; /* the field may come twice */
     for (size_t i = 0; i < count && hr_pq_item_struct(in, &item); i++) {
         struct hr_pq_page_encoding_stats *stat = &out->encoding_stats[i];
         for (struct hr_thrift_field f = {0}; hr_thrift_field(in, &f);) {
@@ -294,6 +298,7 @@ static void read_columns(struct hr_thrift_in *in, const struct hr_thrift_field *
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->columns = hr_pq_list(in, arena, count, sizeof(*out->columns));
+    out->n_columns = 0; /* the field may come twice */
     for (size_t i = 0; i < count && hr_pq_item_struct(in, &item); i++) {
         read_column(in, arena, &out->columns[i]);
         out->n_columns++;
@@ -305,6 +310,7 @@ static void read_sorting(struct hr_thrift_in *in, const struct hr_thrift_field *
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->sorting = hr_pq_list(in, arena, count, sizeof(*out->sorting));
+    out->n_sorting = 0; /* the field may come twice */
     for (size_t i = 0; i < count && hr_pq_item_struct(in, &item); i++) {
         struct hr_pq_sorting *sort = &out->sorting[i];
         for (struct hr_thrift_field f = {0}; hr_thrift_field(in, &f);) {
@@ -347,6 +353,7 @@ static void read_groups(struct hr_thrift_in *in, const struct hr_thrift_field *f
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->groups = hr_pq_list(in, arena, count, sizeof(*out->groups));
+    out->n_groups = 0; /* the field may come twice */
     for (size_t i = 0; i < count && hr_pq_item_struct(in, &item); i++) {
         read_group(in, arena, &out->groups[i]);
         out->n_groups++;
@@ -358,6 +365,7 @@ static void read_orders(struct hr_thrift_in *in, const struct hr_thrift_field *f
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->column_orders = hr_pq_list(in, arena, count, 1);
+    out->n_column_orders = 0; /* the field may come twice */
     for (size_t i = 0; i < count && in->bad == NULL; i++) {
         int order = read_union(in, &item);
         out->column_orders[i] = order >= HR_PQ_ORDER_TYPE && order <= HR_PQ_ORDER_INT96

@@ -132,6 +132,7 @@ static void read_locations(struct hr_thrift_in *in, const struct hr_thrift_field
     struct hr_thrift_field item;
     size_t count = hr_thrift_list(in, field, &item);
     out->pages = hr_pq_list(in, arena, count, sizeof(*out->pages));
+    out->n_pages = 0; /* the field may come twice */
     for (size_t i = 0; i < count && hr_pq_item_struct(in, &item); i++) {
         struct hr_pq_page_location *page = &out->pages[i];
         for (struct hr_thrift_field f = {0}; hr_thrift_field(in, &f);) {
