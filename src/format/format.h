@@ -56,6 +56,7 @@ struct hr_json_opts {
 struct hr_parquet_opts { /* reading */
     bool decimal_as_double;
     bool verify_crc;
+    int int96_unit; /* 0 auto: us for files of Spark, else ns; 1 ns; 2 us */
 };
 
 struct hr_write_opts {

@@ -21,6 +21,16 @@ const struct hr_option hr_parquet_options[] = {
      .def = "false",
      .since = "0.1",
      .text = "Check the checksums of Parquet pages that have one and fail where one is wrong."},
+    {.name = "parquet_int96_unit",
+     .type = HR_OPT_ENUM,
+     .offset = offsetof(struct hr_parquet_opts, int96_unit),
+     .def = "auto",
+     .values = "auto|ns|us",
+     .since = "0.1",
+     .text =
+         "Unit of INT96 timestamps: nanoseconds reach only the years 1677 to 2262, microseconds "
+         "drop finer digits. auto: microseconds for files written by Spark, which has no finer "
+         "ones, else nanoseconds."},
 };
 const size_t hr_parquet_options_count = HR_COUNTOF(hr_parquet_options);
 

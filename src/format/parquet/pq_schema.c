@@ -330,7 +330,7 @@ int hr_pq_schema_build(const struct hr_pq_file *file, const struct hr_parquet_op
                        struct hr_error *err) {
     struct tree t = {.file = file, .opts = opts, .out = out, .err = err};
     *out = (struct hr_pq_schema){0};
-    t.int96_us = hr_pq_int96_is_micros(file);
+    t.int96_us = opts->int96_unit == 2 || (opts->int96_unit == 0 && hr_pq_int96_is_micros(file));
     t.end = hr_calloc(file->n_schema, sizeof(*t.end));
     t.ordinal = hr_calloc(file->n_schema, sizeof(*t.ordinal));
     int rc = t.end == NULL || t.ordinal == NULL ? no_memory(&t) : measure(&t);
