@@ -41,17 +41,6 @@ from proxy import Proxy  # noqa: E402
 PROGRAM = os.environ.get("HEADRACE", str(ROOT / "build/headrace"))
 RUN_LIMIT_S = 120
 WORDS = ["", "a", "plain text", 'quo"te', "com,ma", "line\nbreak", "ünïcode", "tab\t", "  spaces "]
-    "",
-    "a",
-    "plain text",
-    'quo"te',
-    "com,ma",
-    "line\nbreak",
-    "ünïcode",
-    "tab\t",
-    "  spaces ",
-    "0",
-]
 Row = tuple[int, str, float]
 
 
