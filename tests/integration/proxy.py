@@ -157,7 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
             while self.rfile.readline() not in (b"\r\n", b""):
                 pass
             return bytes(data)
-        return self.rfile.read(int(self.headers.get("content-length", "0")))
+        size = int(self.headers.get("content-length", "0"))
+        data = self.rfile.read(size)
+        if len(data) < size:
+            raise ConnectionError("the client went away")
+        return data
 
     def parse(self) -> Request:
         path, _, raw_query = self.path.partition("?")

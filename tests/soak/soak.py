@@ -39,7 +39,7 @@ from minio_server import Minio  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
 PROGRAM = os.environ.get("HEADRACE", str(ROOT / "build/headrace"))
-RUN_LIMIT_S = 120
+RUN_LIMIT_S = 60
 WORDS = ["", "a", "plain text", 'quo"te', "com,ma", "line\nbreak", "ünïcode", "tab\t", "  spaces "]
 Row = tuple[int, str, float]
 
@@ -62,7 +62,7 @@ class Lake:
         count = self.rng.choice([1, 2, 10, 500, 20_000])
         base = len(self.rows)
         rows = [
-            (base + i, self.rng.choice(WORDS) + str(self.rng.randrange(1000)), (base + i) / 8 + 0.5)
+            (base + i, f"{self.rng.choice(WORDS)}x{self.rng.randrange(1000)}", (base + i) / 8 + 0.5)
             for i in range(count)
         ]
         self.rows += rows
