@@ -134,25 +134,6 @@ static size_t on_body(char *ptr, size_t size, size_t count, void *user) {
     return len;
 }
 
-static size_t give_body(char *ptr, size_t size, size_t count, void *user) {
-    struct transfer *t = user;
-    const struct hr_slice *body = &t->req->body;
-    size_t room = size * count;
-    size_t n = body->len - t->sent < room ? body->len - t->sent : room;
-    memcpy(ptr, body->ptr + t->sent, n);
-    t->sent += n;
-    return n;
-}
-
-static int seek_body(void *user, curl_off_t offset, int origin) {
-    struct transfer *t = user;
-    if (origin != SEEK_SET || offset < 0 || (size_t)offset > t->req->body.len) {
-        return CURL_SEEKFUNC_FAIL;
-    }
-    t->sent = (size_t)offset;
-    return CURL_SEEKFUNC_OK;
-}
-
 /* ---- options -------------------------------------------------------------------------------- */
 
 static void set_constants(struct transfer *t, const struct hr_http_conf *conf, CURLSH *share,
@@ -175,10 +156,6 @@ static void set_constants(struct transfer *t, const struct hr_http_conf *conf, C
     curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(c, CURLOPT_READFUNCTION, give_body);
-    curl_easy_setopt(c, CURLOPT_READDATA, t);
-    curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, seek_body);
-    curl_easy_setopt(c, CURLOPT_SEEKDATA, t);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
     if (wide) {
@@ -226,9 +203,15 @@ void transfer_free(struct transfer *t) {
 static void set_headers(struct transfer *t, const struct hr_http_req *req) {
     static char no_accept[] = "Accept:";
     static char no_expect[] = "Expect:";
+    static char no_type[] = "Content-Type:"; /* libcurl would call every body a form */
     size_t n = 0;
+    bool typed = false;
     for (; n < req->n_headers; n++) {
         t->lines[n].data = (char *)(uintptr_t)req->headers[n];
+        typed = typed || strncasecmp(req->headers[n], no_type, sizeof(no_type) - 1) == 0;
+    }
+    if (!typed) {
+        t->lines[n++].data = no_type;
     }
     t->lines[n++].data = no_accept;
     t->lines[n++].data = no_expect;
@@ -241,7 +224,6 @@ static void set_headers(struct transfer *t, const struct hr_http_req *req) {
 int transfer_begin(struct transfer *t, struct hr_http_req *req) {
     CURL *c = t->curl;
     t->req = req;
-    t->sent = 0;
     t->refused = t->too_long = t->no_memory = t->over_bound = false;
     t->error[0] = '\0';
     if (curl_easy_setopt(c, CURLOPT_URL, req->url) != CURLE_OK) {
@@ -249,15 +231,14 @@ int transfer_begin(struct transfer *t, struct hr_http_req *req) {
     }
     set_headers(t, req);
     CURLcode code = CURLE_OK;
-    if (strcmp(req->method, "PUT") == 0) {
-        curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)req->body.len);
-        code = curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, NULL);
-    } else if (strcmp(req->method, "POST") == 0) {
+    bool put = strcmp(req->method, "PUT") == 0;
+    if (put || strcmp(req->method, "POST") == 0) {
+        /* A body in memory, for PUT too: with a read callback libcurl 7.88 hangs when it sends a
+         * body again because a reused connection had been closed. */
         curl_easy_setopt(c, CURLOPT_POST, 1L);
         curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.len);
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, req->body.ptr ? (const char *)req->body.ptr : "");
-        code = curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, NULL);
+        code = curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, put ? "PUT" : NULL);
     } else {
         curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
         bool head = strcmp(req->method, "HEAD") == 0;

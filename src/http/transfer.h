@@ -13,8 +13,7 @@
 struct transfer {
     CURL *curl;
     struct hr_http_req *req;
-    struct curl_slist lines[HR_HTTP_HEADERS_MAX + 2];
-    size_t sent; /* of the body */
+    struct curl_slist lines[HR_HTTP_HEADERS_MAX + 3];
     bool refused, too_long, no_memory, over_bound;
     char error[CURL_ERROR_SIZE];
     struct transfer *next;
