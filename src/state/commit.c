@@ -190,8 +190,13 @@ static int publish_one(struct hr_commit *commit, struct hr_output *output, struc
     struct hr_put_opts put = commit->conf.put ? *commit->conf.put : (struct hr_put_opts){0};
     put.cond = commit->conf.replace || !(store->caps & HR_CAP_COND_PUT) ? HR_PUT_ANY : HR_PUT_NEW;
     char etag[80];
-    const int rc = store->driver->mp_complete(store, output->key, output->upload_id, output->parts,
-                                              output->n_parts, &put, etag, err);
+    int rc = store->driver->mp_complete(store, output->key, output->upload_id, output->parts,
+                                        output->n_parts, &put, etag, err);
+    if (rc != 0) {
+        const struct hr_journal_output o = {
+            .key = output->key, .token = output->token, .bytes = output->bytes};
+        rc = hr_journal_stands(&o, store) ? 0 : rc;
+    }
     if (rc == 0) {
         output->published = true;
     } else if (rc == HR_E_EXISTS && err != NULL && err->hint[0] == '\0') {

@@ -47,4 +47,8 @@ int hr_journal_write(const struct hr_journal *journal, struct hr_buf *out, struc
 int hr_journal_read(struct hr_slice bytes, const char *name, struct hr_journal *out,
                     struct hr_error *err);
 
+/* Whether this output (its key, token and bytes) is visible already: settles a complete whose
+ * answer was lost. False also when the store does not answer. */
+bool hr_journal_stands(const struct hr_journal_output *output, struct hr_store *store);
+
 #endif

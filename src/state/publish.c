@@ -36,6 +36,10 @@ static enum found look(const struct hr_journal_output *o, struct hr_store *store
     return ours ? FOUND_OURS : FOUND_OTHER;
 }
 
+bool hr_journal_stands(const struct hr_journal_output *output, struct hr_store *store) {
+    return look(output, store, NULL) == FOUND_OURS;
+}
+
 /* 0 published (now or earlier), HR_E_STORE lost, HR_E_EXISTS somebody else's, HR_E_INDOUBT. */
 static int publish_output(const struct hr_journal *j, const struct hr_journal_output *o,
                           struct hr_store *store, bool *fresh, struct hr_error *err) {

@@ -43,7 +43,10 @@ TYPES = {
         {"name": "one", "type": ["int"]},
         {"name": "wide", "type": ["null", "int", "long"]},
         {"name": "uni", "type": ["null", "string", "double", {"type": "array", "items": "int"}]},
-        {"name": "col", "type": {"type": "enum", "name": "Colour", "symbols": ["RED", "GREEN", "BLUE"]}},
+        {
+            "name": "col",
+            "type": {"type": "enum", "name": "Colour", "symbols": ["RED", "GREEN", "BLUE"]},
+        },
         {"name": "again", "type": ["null", "org.example.Colour"]},
         {"name": "fix", "type": {"type": "fixed", "name": "Four", "size": 4}},
         {"name": "fix2", "type": ["null", "Four"]},
@@ -58,8 +61,21 @@ TYPES = {
                     "name": "Inner",
                     "fields": [
                         {"name": "a", "type": "int"},
-                        {"name": "b", "type": {"type": "array", "items": {"type": "map", "values": "string"}}},
-                        {"name": "c", "type": ["null", {"type": "record", "name": "Leaf", "fields": [{"name": "z", "type": "boolean"}]}]},
+                        {
+                            "name": "b",
+                            "type": {"type": "array", "items": {"type": "map", "values": "string"}},
+                        },
+                        {
+                            "name": "c",
+                            "type": [
+                                "null",
+                                {
+                                    "type": "record",
+                                    "name": "Leaf",
+                                    "fields": [{"name": "z", "type": "boolean"}],
+                                },
+                            ],
+                        },
                     ],
                 },
             ],
@@ -75,7 +91,15 @@ TYPES = {
         {"name": "lus", "type": logical("long", "local-timestamp-micros")},
         {"name": "dec", "type": logical("bytes", "decimal", precision=10, scale=2)},
         {"name": "dec2", "type": ["null", logical("bytes", "decimal", precision=60, scale=20)]},
-        {"name": "dfx", "type": {"type": "fixed", "name": "Money", "size": 9, **logical("fixed", "decimal", precision=20, scale=4)}},
+        {
+            "name": "dfx",
+            "type": {
+                "type": "fixed",
+                "name": "Money",
+                "size": 9,
+                **logical("fixed", "decimal", precision=20, scale=4),
+            },
+        },
         {"name": "uid", "type": logical("string", "uuid")},
         {"name": "dur", "type": {**logical("fixed", "duration"), "name": "Dur", "size": 12}},
         {"name": "odd", "type": logical("string", "no-such-type")},
@@ -92,7 +116,24 @@ def inner(rnd, n):
 
 
 def row(rnd, n):
-    big = rnd.choice([0, 1, -1, 63, -64, 64, 8191, -8192, 2**31 - 1, -(2**31), 2**55, -(2**62), 2**63 - 1, -(2**63)])
+    big = rnd.choice(
+        [
+            0,
+            1,
+            -1,
+            63,
+            -64,
+            64,
+            8191,
+            -8192,
+            2**31 - 1,
+            -(2**31),
+            2**55,
+            -(2**62),
+            2**63 - 1,
+            -(2**63),
+        ]
+    )
     small = max(-(2**31), min(2**31 - 1, big))
     digits = rnd.randrange(-(10**10) + 1, 10**10)
     return {
@@ -126,7 +167,9 @@ def row(rnd, n):
         "lms": -n * 10**9,
         "lus": n * 10**12,
         "dec": decimal.Decimal(digits).scaleb(-2),
-        "dec2": rnd.choice([None, decimal.Decimal(digits**5).scaleb(-20, decimal.Context(prec=70))]),
+        "dec2": rnd.choice(
+            [None, decimal.Decimal(digits**5).scaleb(-20, decimal.Context(prec=70))]
+        ),
         "dfx": decimal.Decimal(digits * 10**8).scaleb(-4, decimal.Context(prec=40)),
         "uid": str(uuid.UUID(int=rnd.getrandbits(128))),
         "dur": bytes([n % 256, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0]),
@@ -149,8 +192,15 @@ def plain(value):
 def write(name, schema, records, codec="null", interval=16000, sync=None):
     expected = records if isinstance(records, dict) else {"records": [plain(r) for r in records]}
     with open(HERE / f"{name}.avro", "wb") as out:
-        fastavro.writer(out, schema, [] if isinstance(records, dict) else records, codec=codec, sync_interval=interval,
-                        sync_marker=sync or bytes(range(16)), strict=False)
+        fastavro.writer(
+            out,
+            schema,
+            [] if isinstance(records, dict) else records,
+            codec=codec,
+            sync_interval=interval,
+            sync_marker=sync or bytes(range(16)),
+            strict=False,
+        )
     if codec in ("null", "xz"):
         (HERE / f"{name}.json").write_text(json.dumps(expected, ensure_ascii=False) + "\n")
 
@@ -166,11 +216,26 @@ def main():
     write("array", {"type": "array", "items": "long"}, [[1, 2], [], [-(2**63)]])
     write("enum", {"type": "enum", "name": "E", "symbols": ["A", "B"]}, ["B", "A"])
     same = {"type": "record", "name": "P", "fields": [{"name": "x", "type": "double"}]}
-    write("namespaces", {"type": "record", "name": "a.b.R", "fields": [
-        {"name": "p", "type": {**same, "namespace": "c"}}, {"name": "q", "type": "c.P"},
-        {"name": "r", "type": {**same}}, {"name": "s", "type": "P"}, {"name": "t", "type": "a.b.P"}]},
-        [{k: {"x": i + ord(k) / 2} for k in "pqrst"} for i in range(3)])
-    tree = {"type": "record", "name": "Node", "fields": [{"name": "v", "type": "int"}, {"name": "next", "type": ["null", "Node"]}]}
+    write(
+        "namespaces",
+        {
+            "type": "record",
+            "name": "a.b.R",
+            "fields": [
+                {"name": "p", "type": {**same, "namespace": "c"}},
+                {"name": "q", "type": "c.P"},
+                {"name": "r", "type": {**same}},
+                {"name": "s", "type": "P"},
+                {"name": "t", "type": "a.b.P"},
+            ],
+        },
+        [{k: {"x": i + ord(k) / 2} for k in "pqrst"} for i in range(3)],
+    )
+    tree = {
+        "type": "record",
+        "name": "Node",
+        "fields": [{"name": "v", "type": "int"}, {"name": "next", "type": ["null", "Node"]}],
+    }
     write("recursive", tree, {"refused": "contains itself"})
     deep = "int"
     for _ in range(70):
