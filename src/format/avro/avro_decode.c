@@ -49,8 +49,9 @@ static uint64_t load64(const uint8_t *p) {
     return v;
 }
 
-/* Three bytes and more: find the end in one word, then squeeze the 7-bit groups together. */
-static const uint8_t *long_varint(const uint8_t *p, uint64_t *out) {
+/* Two bytes and more, whose number is hard to foresee: find the end in one word, then squeeze the
+ * 7-bit groups together. */
+static inline const uint8_t *long_varint(const uint8_t *p, uint64_t *out) {
     uint64_t word = load64(p);
     uint64_t ends = ~word & 0x8080808080808080ULL;
     if (hr_likely(ends != 0)) {
@@ -82,10 +83,6 @@ static inline const uint8_t *varint(const uint8_t *p, uint64_t *out) {
     if (hr_likely(p[0] < 0x80)) {
         *out = p[0];
         return p + 1;
-    }
-    if (p[1] < 0x80) {
-        *out = (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
-        return p + 2;
     }
     return long_varint(p, out);
 }
@@ -609,6 +606,17 @@ static const uint8_t *value(struct hr_avro_decoder *dec, struct hr_avro_node *no
 
 /* ---- skipping ---- */
 
+/* Past a number: its end is found without a branch on its length. */
+static inline const uint8_t *skip_number(struct hr_avro_decoder *dec, const uint8_t *p) {
+    uint64_t ends = ~load64(p) & 0x8080808080808080ULL;
+    int64_t v = 0;
+    if (hr_unlikely(ends == 0)) {
+        return number(dec, p, &v);
+    }
+    p += ((unsigned)__builtin_ctzll(ends) >> 3) + 1;
+    return hr_likely(p <= dec->end) ? p : cut_short(dec);
+}
+
 static const uint8_t *skip_bytes(struct hr_avro_decoder *dec, const uint8_t *p, size_t len) {
     return (size_t)(dec->end - p) < len ? cut_short(dec) : p + len;
 }
@@ -673,7 +681,7 @@ static const uint8_t *skip(struct hr_avro_decoder *dec, struct hr_avro_node *nod
     case HR_AVRO_ARRAY:
     case HR_AVRO_MAP:
     case HR_AVRO_PAIRS: return skip_list(dec, node, p);
-    default: return number(dec, p, &v);
+    default: return skip_number(dec, p);
     }
 }
 

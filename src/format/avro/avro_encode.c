@@ -10,7 +10,13 @@
 #include "base/num.h"
 #include "format/avro/avro_internal.h"
 
-enum { BLOCK_BYTES = 256 << 10, RUN_BYTES = 8 << 20, NUMBER_ROOM = 10, SYNC_SEED = 0x41766f };
+enum {
+    BLOCK_BYTES = 256 << 10,
+    RUN_BYTES = 8 << 20,
+    NUMBER_ROOM = 10,
+    SHORT = 32,
+    SYNC_SEED = 0x41766f
+};
 
 /* ---- what encoder and file writer agree on ---- */
 
@@ -95,10 +101,21 @@ static inline int bytes_room(struct bytes *b, size_t extra, struct hr_error *err
     return hr_likely(b->cap - b->len >= extra) ? 0 : bytes_grow(b, extra, err);
 }
 
-/* Room for NUMBER_ROOM bytes must be there. */
+/* Room for NUMBER_ROOM bytes must be there. Up to eight bytes are spread into their 7-bit groups at
+ * once: how many a value takes is hard to foresee, so nothing branches on it. */
 static inline void put_long(struct bytes *b, int64_t v) {
     uint64_t z = ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
     uint8_t *p = b->ptr + b->len;
+    if (hr_likely(z >> 56 == 0)) {
+        unsigned more = (63u - (unsigned)__builtin_clzll(z | 1)) / 7; /* bytes but the last */
+        uint64_t w = (z & 0x0fffffffULL) | ((z & 0x00fffffff0000000ULL) << 4);
+        w = (w & 0x00003fff00003fffULL) | ((w & 0x0fffc0000fffc000ULL) << 2);
+        w = (w & 0x007f007f007f007fULL) | ((w & 0x3f803f803f803f80ULL) << 1);
+        w |= 0x8080808080808080ULL & ((1ULL << (8 * more)) - 1);
+        memcpy(p, &w, sizeof(w));
+        b->len += more + 1;
+        return;
+    }
     while (z >= 0x80) {
         *p++ = (uint8_t)(z | 0x80);
         z >>= 7;
@@ -226,14 +243,14 @@ static int plain_value(struct avro_encoder *enc, const struct hr_vec *vec, int64
     switch ((enum hr_type_id)type.id) {
     case HR_T_NULL: return 0;
     case HR_T_BOOL: enc->raw.ptr[enc->raw.len++] = hr_bit_get(vec->data, i); return 0;
+    case HR_T_I64: put_long(&enc->raw, ((const int64_t *)(const void *)vec->data)[i]); return 0;
+    case HR_T_I32:
+    case HR_T_DATE32: put_long(&enc->raw, ((const int32_t *)(const void *)vec->data)[i]); return 0;
     case HR_T_I8:
     case HR_T_I16:
-    case HR_T_I32:
-    case HR_T_I64:
     case HR_T_U8:
     case HR_T_U16:
-    case HR_T_U32:
-    case HR_T_DATE32: put_long(&enc->raw, hr_vec_i64(vec, i)); return 0;
+    case HR_T_U32: put_long(&enc->raw, hr_vec_i64(vec, i)); return 0;
     case HR_T_TIME32:
     case HR_T_TIME64:
     case HR_T_TS: return put_time(enc, vec, i, err);
