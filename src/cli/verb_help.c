@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "config/render.h"
 
 #define HR_VERSION "0.1.0"
 
@@ -41,7 +42,29 @@ static int help_verb(const char *name) {
     return 2;
 }
 
+/* Every option of a config and of --set, from its row: as text, or (for tools/gen-docs) as Markdown
+ * or man macros. */
+static int help_options(struct hr_cli *cli, const char *form) {
+    struct hr_option_group groups[HR_SETTINGS_GROUPS_MAX];
+    const size_t count = hr_settings_groups(groups);
+    struct hr_error err;
+    struct hr_buf text;
+    hr_buf_init(&text, 0);
+    hr_error_clear(&err);
+    const int rc = strcmp(form, "md") == 0    ? hr_render_markdown(groups, count, &text, &err)
+                   : strcmp(form, "man") == 0 ? hr_render_man(groups, count, &text, &err)
+                                              : hr_render_help(groups, count, 0, &text, &err);
+    if (rc == 0) {
+        fputs(hr_buf_cstr(&text), stdout);
+    }
+    hr_buf_release(&text);
+    return rc == 0 ? 0 : hr_cli_fail(cli, &err);
+}
+
 int hr_verb_help(struct hr_cli *cli) {
+    if (cli->n_args > 0 && strncmp(cli->args[0], "options", 7) == 0) {
+        return help_options(cli, cli->args[0][7] == '.' ? cli->args[0] + 8 : "");
+    }
     if (cli->n_args > 0) {
         return help_verb(cli->args[0]);
     }
@@ -50,7 +73,8 @@ int hr_verb_help(struct hr_cli *cli) {
     for (size_t i = 0; i < hr_verbs_count; i++) {
         printf("  %-18s %s\n", hr_verbs[i].name, hr_verbs[i].text);
     }
-    printf("\n`headrace help VERB` shows a verb's options; docs/OPTIONS.md lists every setting.\n");
+    printf("\n`headrace help VERB` shows a verb's options, `headrace help options` every "
+           "setting of configs and --set.\n");
     return 0;
 }
 

@@ -219,6 +219,9 @@ int hr_config_parse(struct hr_slice text, const char *name, unsigned flags, json
         return hr_fail(err, HR_E_CONFIG, "could not read \"%s\": it is over %u MiB", name,
                        HR_CONFIG_SIZE_MAX >> 20);
     }
+    if (memchr(text.ptr, 0, text.len)) { /* jansson passes over some */
+        return hr_fail(err, HR_E_CONFIG, "could not read \"%s\": it contains a NUL byte", name);
+    }
     if (text.ptr[blank] != '{' && text.ptr[blank] != '[') {
         return hr_config_parse_yaml(text, name, out, err);
     }

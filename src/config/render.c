@@ -57,6 +57,9 @@ static int row_facts(const struct hr_option *row, struct hr_buf *out, struct hr_
         rc =
             hr_buf_append_str(out, " Secret: never printed, not taken from the command line.", err);
     }
+    if (rc == 0 && (row->flags & HR_OPT_HIDDEN)) {
+        rc = hr_buf_append_str(out, " For tests and repair.", err);
+    }
     if (rc == 0 && row->missing && row->missing_values) {
         rc = hr_buf_printf(out, err, " Not built yet: %s (%s)", row->missing_values, row->missing);
     } else if (rc == 0 && row->missing) {

@@ -201,6 +201,11 @@ int hr_state_file_read(struct hr_slice text, const char *name, struct hr_state_d
         *out = doc;
         return 0;
     }
+    if (memchr(text.ptr, 0, text.len)) { /* jansson passes over some */
+        int refused = bad(doc, "it contains a NUL byte", err);
+        hr_state_file_free(doc);
+        return refused;
+    }
     json_error_t where;
     json_t *json = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &where);
     int rc = 0;

@@ -223,7 +223,8 @@ const struct hr_option hr_rows_schema[] = {
      .text = "With on_error=skip: largest share of bad records before the run fails. 0: no limit.",
      .missing = "Use max_errors."},
     {FIELD(hr_schema_opts, metadata_columns), .type = HR_OPT_LIST, SINCE,
-     .text = "Columns about the object to add: _last_modified_time."},
+     .text = "Columns about the object to add: _last_modified_time, _file, _line, _row, _offset, "
+             "_modified, _etag, _size, _row_id."},
     {FIELD(hr_schema_opts, max_columns), .type = HR_OPT_INT, .def = "10000", RANGE(1, 1000000),
      SINCE, .text = "Most columns of a stream; more is an error."},
 };
