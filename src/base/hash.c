@@ -85,46 +85,6 @@ uint32_t hr_crc32c(uint32_t seed, const void *ptr, size_t len) {
     return ~crc;
 }
 
-/* CRC-64/NVME: reflected polynomial 0x9a6c9329ac4bc9b5. ISA-L 2.30 has no such polynomial, so this
- * is slicing-by-8 over tables made at first use. */
-static uint64_t nvme_table[8][256];
-
-static void nvme_make(void) {
-    for (unsigned i = 0; i < 256; i++) {
-        uint64_t crc = i;
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc & 1 ? (crc >> 1) ^ 0x9a6c9329ac4bc9b5ULL : crc >> 1;
-        }
-        nvme_table[0][i] = crc;
-    }
-    for (unsigned i = 0; i < 256; i++) {
-        for (int k = 1; k < 8; k++) {
-            const uint64_t prev = nvme_table[k - 1][i];
-            nvme_table[k][i] = nvme_table[0][prev & 0xff] ^ (prev >> 8);
-        }
-    }
-}
-
-__attribute__((constructor)) static void nvme_init(void) {
-    nvme_make();
-}
-
-uint64_t hr_crc64nvme(uint64_t seed, const void *ptr, size_t len) {
-    const uint8_t *p = ptr;
-    uint64_t crc = ~seed;
-    for (; len >= 8; len -= 8, p += 8) {
-        const uint64_t v = crc ^ load64(p);
-        crc = nvme_table[7][v & 0xff] ^ nvme_table[6][(v >> 8) & 0xff] ^
-              nvme_table[5][(v >> 16) & 0xff] ^ nvme_table[4][(v >> 24) & 0xff] ^
-              nvme_table[3][(v >> 32) & 0xff] ^ nvme_table[2][(v >> 40) & 0xff] ^
-              nvme_table[1][(v >> 48) & 0xff] ^ nvme_table[0][v >> 56];
-    }
-    for (; len > 0; len--, p++) {
-        crc = nvme_table[0][(crc ^ *p) & 0xff] ^ (crc >> 8);
-    }
-    return ~crc;
-}
-
 void hr_sha256(const void *ptr, size_t len, uint8_t out[32]) {
     unsigned int n = 32;
     if (EVP_Digest(ptr, len, out, &n, EVP_sha256(), NULL) != 1) {

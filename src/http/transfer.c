@@ -148,7 +148,7 @@ static void set_constants(struct transfer *t, const struct hr_http_conf *conf, C
     curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "headrace");
-    curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 512L << 10);
+    curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L << 10);
     curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
     curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, 20L); /* S3 closes idle connections early */
