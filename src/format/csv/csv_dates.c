@@ -17,14 +17,17 @@ const int32_t HR_CSV_YEARS[10000] = {
     Y1000(5000), Y1000(6000), Y1000(7000), Y1000(8000), Y1000(9000)};
 
 /* Day d of a month that begins `before` days into the year and has `last` days. */
-#define D1(before, last, d) ((d) >= 1 && (d) <= (last) ? (before) + (d) - 1 : UINT16_MAX)
-#define D8(b, l, d) D1(b, l, d), D1(b, l, d + 1), D1(b, l, d + 2), D1(b, l, d + 3), \
-    D1(b, l, d + 4), D1(b, l, d + 5), D1(b, l, d + 6), D1(b, l, d + 7)
-#define MONTH(b, l) D8(b, l, 0), D8(b, l, 8), D8(b, l, 16), D8(b, l, 24)
+#define D1(before, last, d) \
+    (uint16_t)((d) >= 1 && (d) <= (last) ? (before) + (d) - 1 : 65535)
+#define D10(b, l, d) D1(b, l, d), D1(b, l, d + 1), D1(b, l, d + 2), D1(b, l, d + 3), \
+    D1(b, l, d + 4), D1(b, l, d + 5), D1(b, l, d + 6), D1(b, l, d + 7), D1(b, l, d + 8), \
+    D1(b, l, d + 9)
+#define MONTH(b, l) D10(b, l, 0), D10(b, l, 10), D10(b, l, 20), D10(b, l, 30), D10(b, l, 40), \
+    D10(b, l, 50), D10(b, l, 60), D10(b, l, 70), D10(b, l, 80), D10(b, l, 90)
 #define YEAR(leap) { \
     MONTH(0, 0), MONTH(0, 31), MONTH(31, 28 + leap), MONTH(59 + leap, 31), MONTH(90 + leap, 30), \
     MONTH(120 + leap, 31), MONTH(151 + leap, 30), MONTH(181 + leap, 31), MONTH(212 + leap, 31), \
     MONTH(243 + leap, 30), MONTH(273 + leap, 31), MONTH(304 + leap, 30), MONTH(334 + leap, 31)}
 
-const uint16_t HR_CSV_DAYS[2][416] = {YEAR(0), YEAR(1)};
+const uint16_t HR_CSV_DAYS[2][1300] = {YEAR(0), YEAR(1)};
 /* clang-format on */

@@ -11,7 +11,7 @@
 /* For each year: twice the days from 1970-01-01 to its first of January, plus 1 when it is a leap
  * year. */
 extern const int32_t HR_CSV_YEARS[10000];
-/* [leap][month * 32 + day] -> days behind the first of January, UINT16_MAX: no such day. */
-extern const uint16_t HR_CSV_DAYS[2][416];
+/* [leap][month * 100 + day] -> days behind the first of January, UINT16_MAX: no such day. */
+extern const uint16_t HR_CSV_DAYS[2][1300];
 
 #endif

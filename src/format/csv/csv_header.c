@@ -41,9 +41,10 @@ static int made_up(struct csv_names *names, size_t i, struct hr_error *err) {
 
 /* ---- uniqueness ---- */
 
-/* Open addressing over name indexes; slots hold index + 1. */
+/* Open addressing over name indexes; slots hold index + 1. `tried` counts the numbers given to
+ * namesakes of a slot, so that ten thousand equal names are not tried anew each time. */
 struct name_set {
-    uint32_t *slots;
+    uint32_t *slots, *tried;
     size_t mask;
     const struct csv_names *names;
 };
@@ -64,12 +65,10 @@ static int rename_one(const struct name_set *set, struct csv_names *names, size_
     if (text == NULL) {
         return no_memory(err);
     }
-    for (unsigned n = 1;; n++) {
-        snprintf(text, size, "%s_%u", names->items[i], n);
-        if (set->slots[find_slot(set, text)] == 0) {
-            break;
-        }
-    }
+    uint32_t *tried = &set->tried[find_slot(set, names->items[i])];
+    do {
+        snprintf(text, size, "%s_%u", names->items[i], ++*tried);
+    } while (set->slots[find_slot(set, text)] != 0);
     hr_free(names->items[i]);
     names->items[i] = text;
     return 0;
@@ -98,10 +97,11 @@ static int make_unique(struct csv_names *names, struct hr_error *err) {
     while (size < names->count * 4) {
         size *= 2;
     }
-    struct name_set set = {hr_calloc(size, sizeof(uint32_t)), size - 1, names};
-    if (set.slots == NULL) {
+    uint32_t *slots = hr_calloc(size * 2, sizeof(uint32_t));
+    if (slots == NULL) {
         return no_memory(err);
     }
+    const struct name_set set = {slots, slots + size, size - 1, names};
     /* First come the names as they are, so that a made one never takes a real one's place. */
     for (size_t i = 0; i < names->count; i++) {
         const size_t at = find_slot(&set, names->items[i]);
@@ -119,7 +119,7 @@ static int make_unique(struct csv_names *names, struct hr_error *err) {
         at = find_slot(&set, names->items[i]);
         set.slots[at] = (uint32_t)i + 1;
     }
-    hr_free(set.slots);
+    hr_free(slots);
     return rc;
 }
 

@@ -22,17 +22,18 @@ struct masks {
 };
 
 /* Everything after the compares; inlined into each form so that it is compiled for its machine.
- * `inside` is the prefix-xor of m.quote. Returns the mask of cell ends. */
-static inline __attribute__((always_inline)) uint64_t settle(struct masks m, uint64_t prefix,
-                                                             struct csv_index_state *s) {
+ * `prefix` is the prefix-xor of m.quote, `keep` has a bit for each byte that counts. Returns the
+ * mask of cell ends. */
+static inline __attribute__((always_inline)) uint64_t
+settle(struct masks m, uint64_t prefix, uint64_t keep, struct csv_index_state *s) {
     const uint64_t inside = prefix ^ s->inside;
     const uint64_t ends = (m.delim | m.newline) & ~inside;
     const uint64_t boundary = ends | m.quote;
     const uint64_t may_open = boundary << 1 | s->boundary;
     const uint64_t closing = m.quote & ~inside;
     const uint64_t behind = closing << 1 | s->closed;
-    s->odd |=
-        (m.quote & inside & ~may_open) | (behind & ~(m.delim | m.newline | m.quote | m.carriage));
+    s->odd |= (m.quote & inside & ~may_open) |
+              (behind & keep & ~(m.delim | m.newline | m.quote | m.carriage));
     s->boundary = boundary >> 63;
     s->closed = closing >> 63;
     s->inside = (uint64_t)((int64_t)inside >> 63);
@@ -41,8 +42,7 @@ static inline __attribute__((always_inline)) uint64_t settle(struct masks m, uin
     return ends;
 }
 
-static inline struct masks cut(struct masks m, size_t len) {
-    const uint64_t keep = ((uint64_t)1 << len) - 1;
+static inline struct masks cut(struct masks m, uint64_t keep) {
     return (struct masks){m.delim & keep, m.newline & keep, m.quote & keep, m.carriage & keep};
 }
 
@@ -88,13 +88,12 @@ void hr_csv_index_scalar(const uint8_t *text, size_t from, size_t to, const stru
     for (size_t at = from; at < to; at += 64) {
         const size_t len = to - at < 64 ? to - at : 64;
         struct masks m = masks_scalar(text + at, len, marks, &state->high);
-        if (len < 64) {
-            m = cut(m, len);
-        }
+        const uint64_t keep = ~(uint64_t)0 >> (64 - len);
+        m = cut(m, keep);
         if (!marks->quoting) {
             m.quote = 0;
         }
-        uint64_t bits = settle(m, prefix_scalar(m.quote), state);
+        uint64_t bits = settle(m, prefix_scalar(m.quote), keep, state);
         for (; bits != 0; bits &= bits - 1) {
             ends[state->ends++] = (uint32_t)at + (uint32_t)__builtin_ctzll(bits);
         }
@@ -153,15 +152,17 @@ HR_TARGET_AVX2 void hr_csv_index_avx2(const uint8_t *text, size_t from, size_t t
         const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(text + at + 32));
         struct masks m = {equal64(a, b, marks->delim), equal64(a, b, marks->newline),
                           equal64(a, b, marks->quote) & quoting, equal64(a, b, '\r')};
+        uint64_t keep = ~(uint64_t)0;
         if (hr_unlikely(to - at < 64)) {
-            m = cut(m, to - at);
+            keep >>= 64 - (to - at);
+            m = cut(m, keep);
             for (size_t i = at; i < to; i++) {
                 s.high |= text[i] & 0x80;
             }
         } else {
             high = _mm256_or_si256(high, _mm256_or_si256(a, b));
         }
-        out = write_bits(out, (uint32_t)at, settle(m, prefix_clmul(m.quote), &s));
+        out = write_bits(out, (uint32_t)at, settle(m, prefix_clmul(m.quote), keep, &s));
     }
     s.high |= (uint64_t)(uint32_t)_mm256_movemask_epi8(high);
     s.ends = (size_t)(out - ends);
@@ -215,7 +216,7 @@ HR_TARGET_AVX512 void hr_csv_index_avx512(const uint8_t *text, size_t from, size
         const __m128i ones = _mm_set1_epi8((char)0xff);
         const uint64_t prefix = (uint64_t)_mm_cvtsi128_si64(
             _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)m.quote), ones, 0));
-        out = write_bits_512(out, (uint32_t)at, settle(m, prefix, &s));
+        out = write_bits_512(out, (uint32_t)at, settle(m, prefix, keep, &s));
     }
     s.ends = (size_t)(out - ends);
     *state = s;

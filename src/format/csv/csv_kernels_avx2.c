@@ -174,14 +174,14 @@ HR_TARGET_AVX2 static inline int32_t date_of(const uint8_t *p, bool *odd) {
     const __m128i most = _mm_setr_epi8(9, 9, 9, 9, 0, 9, 9, 0, 9, 9, -1, -1, -1, -1, -1, -1);
     const __m128i order = _mm_setr_epi8(0, 1, 2, 3, 5, 6, 8, 9, -1, -1, -1, -1, -1, -1, -1, -1);
     const __m128i tens = _mm_set1_epi16(0x010a); /* 10, 1 */
-    const __m128i join = _mm_setr_epi16(100, 1, 32, 1, 0, 0, 0, 0);
+    const __m128i join = _mm_setr_epi16(100, 1, 100, 1, 0, 0, 0, 0);
     const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
     const __m128i d = _mm_xor_si128(v, form); /* digits 0..9, dashes 0 */
     const __m128i over = _mm_subs_epu8(d, most);
     const __m128i pairs = _mm_maddubs_epi16(_mm_shuffle_epi8(d, order), tens);
     const uint64_t both = (uint64_t)_mm_cvtsi128_si64(_mm_madd_epi16(pairs, join));
     const uint32_t year = (uint32_t)both < 10000 ? (uint32_t)both : 0;
-    const uint32_t month_day = (both >> 32) < 416 ? (uint32_t)(both >> 32) : 0;
+    const uint32_t month_day = (both >> 32) < 1300 ? (uint32_t)(both >> 32) : 0;
     const int32_t begin = HR_CSV_YEARS[year]; /* twice the days, plus 1 in a leap year */
     const uint16_t day = HR_CSV_DAYS[begin & 1][month_day];
     *odd = !_mm_testz_si128(over, over) | (day == UINT16_MAX);

@@ -399,7 +399,7 @@ static int check_regular(struct csv_tokens *t, size_t n, const struct csv_index_
         if (text[end] != t->marks.newline) {
             return HR_MORE;
         }
-        carriage |= text[(size_t)end - 1] == '\r'; /* there is padding in front of the window */
+        carriage |= text[(int64_t)end - 1] == '\r'; /* there is padding in front of the window */
     }
     t->rows.last_ends = NULL;
     if (!carriage || t->marks.newline != '\n') {

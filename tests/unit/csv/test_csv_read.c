@@ -174,6 +174,27 @@ static void test_headers(void **state) {
     hr_buf_release(&out);
 }
 
+/* Ten thousand columns of one name: unique names, and not by trying all numbers for each. */
+static void test_equal_names(void **state) {
+    (void)state;
+    struct hr_buf text;
+    struct hr_schema *schema;
+    struct hr_error err;
+    const struct hr_infer_params ip = {.rows = 10, .types = true};
+    hr_buf_init(&text, 0);
+    for (int i = 0; i < 10000; i++) {
+        assert_int_equal(hr_buf_append_str(&text, i ? ",a" : "a", NULL), 0);
+    }
+    struct hr_source *src = hr_source_mem("test", text.ptr, text.len, 0);
+    assert_rc(hr_format_csv.infer(src, &opts, &ip, &schema, &err), 0, &err);
+    assert_int_equal(schema->n_fields, 10000);
+    assert_string_equal(schema->fields[0].name, "a");
+    assert_string_equal(schema->fields[9999].name, "a_9999");
+    hr_schema_unref(schema);
+    hr_source_close(src);
+    hr_buf_release(&text);
+}
+
 static void test_inference(void **state) {
     (void)state;
     assert_string_equal(infer("i,z,f,b,d,t,u,s,n,big\n"
@@ -461,6 +482,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_quotes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dialects, setup, teardown),
         cmocka_unit_test_setup_teardown(test_headers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_equal_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_inference, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nulls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_types, setup, teardown),
