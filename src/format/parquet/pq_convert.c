@@ -183,6 +183,14 @@ const char *hr_pq_convert(const struct hr_pq_leaf_info *info, const uint8_t *src
     return why;
 }
 
+int hr_pq_convert_fail(const struct hr_pq_leaf_info *info, const char *why, struct hr_error *err) {
+    const int rc = hr_fail(err, HR_E_CORRUPT, "%s", why);
+    if (info->conv == HR_PQ_C_INT96_NS) {
+        hr_error_hint(err, "set parquet_int96_unit to us");
+    }
+    return rc;
+}
+
 /* ---- UTF-8 ------------------------------------------------------------------------------------
  */
 

@@ -82,7 +82,7 @@ static int load_fixed(struct hr_pq_leaf *leaf, struct hr_slice body, struct hr_e
     }
     if (info->phys_width > 0) {
         const char *why = hr_pq_convert(info, body.ptr, dict->count, dict->data.ptr);
-        return why == NULL ? 0 : corrupt(err, why);
+        return why == NULL ? 0 : hr_pq_convert_fail(info, why, err);
     }
     const uint8_t *ptr = body.ptr, *end = body.ptr + body.len;
     for (uint32_t i = 0; i < dict->count; i++) {

@@ -30,8 +30,6 @@ int hr_pq_leaf_blame(const struct hr_pq_leaf *leaf, int rc, struct hr_error *err
             leaf->info->path, (long long)leaf->group, leaf->object, why.message);
     if (why.hint[0] != '\0') {
         hr_error_hint(err, "%s", why.hint);
-    } else if (leaf->info->conv == HR_PQ_C_INT96_NS && strstr(why.message, "1677") != NULL) {
-        hr_error_hint(err, "set parquet_int96_unit to us");
     }
     hr_error_object(err, leaf->object);
     hr_error_place(err, leaf->page.offset, -1, leaf->info->path);

@@ -148,6 +148,8 @@ const char *hr_pq_convert(const struct hr_pq_leaf_info *info, const uint8_t *src
 /* One big-endian decimal of any length. */
 const char *hr_pq_convert_be(const struct hr_pq_leaf_info *info, struct hr_slice value,
                              uint8_t *dst);
+/* HR_E_CORRUPT for what the two answered. */
+int hr_pq_convert_fail(const struct hr_pq_leaf_info *info, const char *why, struct hr_error *err);
 bool hr_pq_utf8_valid(const uint8_t *ptr, size_t len);
 bool hr_pq_is_ascii(const uint8_t *ptr, size_t len);
 

@@ -207,6 +207,18 @@ static int build_struct(struct tree *t, uint32_t at, struct levels lv, struct hr
     return rc;
 }
 
+/* Files call these fields "element", "array", "bag" …; in batches they have one name each, so that
+ * equal types are equal whoever wrote them. */
+static int rename_field(struct tree *t, struct hr_field *field, const char *name) {
+    char *copy = hr_strdup(name);
+    if (copy == NULL) {
+        return no_memory(t);
+    }
+    hr_free(field->name);
+    field->name = copy;
+    return 0;
+}
+
 /* Levels inside the repeated field of a list or map that exists at lv. */
 static struct levels inside(struct levels lv, struct hr_pq_node *node) {
     node->elem_def = (uint8_t)(lv.def + 1);
@@ -224,6 +236,9 @@ static int build_list(struct tree *t, uint32_t at, struct levels lv, struct hr_f
         rc = build_node(t, item, inside(lv, node), item_is_repeated, &field->children[0],
                         &node->children[0]);
     }
+    if (rc == 0) {
+        rc = rename_field(t, &field->children[0], "item");
+    }
     node->n_leaves = t->out->n_leaves - node->leaf;
     return rc;
 }
@@ -237,7 +252,11 @@ static int build_map(struct tree *t, uint32_t at, struct levels lv, struct hr_fi
         rc = build_node(t, at + 1, inside(lv, node), true, &field->children[0], &node->children[0]);
     }
     if (rc == 0) { /* some writers say "optional"; a null key is refused where it is met */
-        field->children[0].children[0].nullable = false;
+        struct hr_field *entries = &field->children[0];
+        entries->children[0].nullable = false;
+        rc = rename_field(t, entries, "entries");
+        rc = rc == 0 ? rename_field(t, &entries->children[0], "key") : rc;
+        rc = rc == 0 ? rename_field(t, &entries->children[1], "value") : rc;
     }
     node->n_leaves = t->out->n_leaves - node->leaf;
     return rc;

@@ -196,7 +196,7 @@ static void join(const uint8_t *src, size_t stride, size_t width, size_t n, uint
 static int convert(struct hr_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst,
                    struct hr_error *err) {
     const char *why = hr_pq_convert(leaf->info, src, n, dst);
-    return why == NULL ? 0 : corrupt(err, why);
+    return why == NULL ? 0 : hr_pq_convert_fail(leaf->info, why, err);
 }
 
 static int fixed_plain(struct hr_pq_leaf *leaf, size_t n, uint8_t *dst, struct hr_error *err) {
