@@ -10,13 +10,8 @@
 #include <strings.h>
 
 static const struct hr_format *const FORMATS[] = {
-    &hr_format_csv,
-    &hr_format_tsv,
-    &hr_format_json,
-    &hr_format_jsonl,
-    &hr_format_text,
-    &hr_format_parquet,
-    &hr_format_avro,
+    &hr_format_csv,  &hr_format_tsv,     &hr_format_json, &hr_format_jsonl,
+    &hr_format_text, &hr_format_parquet, &hr_format_avro,
 };
 
 static const struct {

@@ -20,21 +20,21 @@ size_t hr_budget_peak(const struct hr_budget *budget);
  * chosen places. */
 struct hr_split {
     const char *key;
-    char etag[80];       /* If-Match of every request; "" none */
-    int64_t size;        /* of the whole object */
-    int64_t begin, end;  /* bytes wanted by `next`; end -1: to the end; reading past `end` is allowed
-                            and fetched on demand (a record that crosses the cut) */
-    bool random;         /* do not fetch ahead by yourself; read_at and hint say what is needed. Objects up to
-                            1 part are fetched whole with one GET */
+    char etag[80];      /* If-Match of every request; "" none */
+    int64_t size;       /* of the whole object */
+    int64_t begin, end; /* bytes wanted by `next`; end -1: to the end; reading past `end` is allowed
+                           and fetched on demand (a record that crosses the cut) */
+    bool random; /* do not fetch ahead by yourself; read_at and hint say what is needed. Objects up
+                    to 1 part are fetched whole with one GET */
     void *user;
 };
 
 struct hr_feed_conf {
     struct hr_store *store;
     struct hr_budget *budget;
-    size_t part_size;   /* bytes of one GET, 8 MiB */
-    int parts_ahead;    /* parts in flight or waiting for one feed (3) */
-    int objects_ahead;  /* small objects in flight at once for one feed (32) */
+    size_t part_size;  /* bytes of one GET, 8 MiB */
+    int parts_ahead;   /* parts in flight or waiting for one feed (3) */
+    int objects_ahead; /* small objects in flight at once for one feed (32) */
 };
 
 /* The input of one task: an ordered list of splits, whose bytes are fetched ahead across split
@@ -47,8 +47,9 @@ int hr_feed_open(const struct hr_feed_conf *conf, const struct hr_split *splits,
  * since it was listed, HR_E_NO_OBJECT: deleted (the feed can go on to the next split). */
 int hr_feed_next(struct hr_feed *feed, const struct hr_split **out_split, struct hr_source **out,
                  struct hr_error *err);
-void hr_feed_set_head(struct hr_feed *feed); /* this task is the head of line: never wait for budget */
-void hr_feed_close(struct hr_feed *feed);    /* cancels what is in flight, waits for it */
+void hr_feed_set_head(
+    struct hr_feed *feed);                /* this task is the head of line: never wait for budget */
+void hr_feed_close(struct hr_feed *feed); /* cancels what is in flight, waits for it */
 
 /* A single object as a source, for plan-time reads (footers, samples). Fetches ahead modestly:
  * `window` bytes per GET (0: 64 KiB growing to part size). */
@@ -67,6 +68,7 @@ int hr_upload_open(struct hr_store *store, struct hr_budget *budget, const char 
 struct hr_out *hr_upload_as_out(struct hr_upload_out *up);
 int hr_upload_finish(struct hr_upload_out *up, const struct hr_part **parts, size_t *n_parts,
                      int64_t *bytes, struct hr_error *err);
-void hr_upload_close(struct hr_upload_out *up); /* waits for parts in flight; does not abort at the store */
+void hr_upload_close(
+    struct hr_upload_out *up); /* waits for parts in flight; does not abort at the store */
 
 #endif

@@ -2,11 +2,11 @@
 #include "state/commit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "config/json_text.h"
 #include "state/manifest.h"
 #include "state/state.h"
 
@@ -368,12 +368,17 @@ static int next_manifest(struct hr_commit *commit, struct hr_journal *j, json_t 
                                                         "rows", (json_int_t)j->outputs[i].rows));
     }
     bad |= json_object_set_new(manifest, "seq", json_integer((json_int_t)j->seq));
-    char *text = bad ? NULL : json_dumps(manifest, JSON_COMPACT);
-    j->manifest = hr_strdup(text);
-    free(text);
-    if (j->manifest == NULL) {
+    struct hr_buf text;
+    hr_buf_init(&text, (size_t)1 << 30);
+    int rc = hr_json_text(bad ? NULL : manifest, &text, err);
+    if (rc == 0) {
+        j->manifest = hr_buf_detach(&text);
+        rc = j->manifest ? 0 : no_memory(err);
+    }
+    hr_buf_release(&text);
+    if (rc != 0) {
         json_decref(manifest);
-        return no_memory(err);
+        return rc;
     }
     *out = manifest;
     return 0;

@@ -3,11 +3,11 @@
 #include "state/journal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "config/json_text.h"
 
 #define MAGIC "HRJ1\n"
 #define OUTPUTS_MAX 1000000u
@@ -102,23 +102,23 @@ static void checksum(const char *text, size_t len, char out[33]) {
 }
 
 int hr_journal_write(const struct hr_journal *j, struct hr_buf *out, struct hr_error *err) {
+    struct hr_buf text;
+    hr_buf_init(&text, (size_t)1 << 30);
     json_t *json = body_json(j);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    int rc = hr_json_text(json, &text, err);
     json_decref(json);
-    if (text == NULL) {
-        return no_memory(err);
-    }
-    char sum[33];
-    const size_t len = strlen(text);
-    checksum(text, len, sum);
-    int rc = hr_buf_printf(out, err, MAGIC "%s\n%zu\n", sum, len);
     if (rc == 0) {
-        rc = hr_buf_append(out, text, len, err);
+        char sum[33];
+        checksum(hr_buf_cstr(&text), text.len, sum);
+        rc = hr_buf_printf(out, err, MAGIC "%s\n%zu\n", sum, text.len);
+    }
+    if (rc == 0) {
+        rc = hr_buf_append(out, text.ptr, text.len, err);
     }
     if (rc == 0) {
         rc = hr_buf_append_byte(out, '\n', err);
     }
-    free(text); /* jansson's */
+    hr_buf_release(&text);
     return rc;
 }
 

@@ -14,7 +14,8 @@
 #include "headrace/error.h"
 
 /* Path below the corpus folder (HEADRACE_CORPUS, default ../shared/corpus), or NULL when the corpus
- * is absent; then the test calls test_skip_corpus and passes. The string lives until the next call. */
+ * is absent; then the test calls test_skip_corpus and passes. The string lives until the next call.
+ */
 const char *test_corpus(const char *relative);
 /* Prints "SKIPPED n cases: corpus NAME is absent". */
 void test_skip_corpus(const char *name, int cases);

@@ -70,8 +70,8 @@ static void type_texts(void **state) {
         hr_field_release(&f);
     }
     char deep[2000] = "";
-    for (int i = 0; i < 200; i++) {
-        strcat(deep, "list<");
+    for (size_t i = 0; i < 200; i++) {
+        memcpy(deep + 5 * i, "list<", 6);
     }
     struct hr_field f = {0};
     assert_int_equal(hr_field_parse_type(&f, deep, NULL), HR_E_CONFIG);
