@@ -21,6 +21,7 @@ from typing import Any
 import duckdb
 import polars
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -175,3 +176,60 @@ def test_polars_reads_every_file(folder: Path) -> None:
         schema = pq.read_schema(path)
         table = polars.read_parquet(path).to_arrow()
         check(path, table, wanted(path, schema), "polars")
+
+
+# ---- what readers leave out because of our statistics --------------------------------------------
+
+
+FILTERED = ["auto-snappy", "classic-zstd", "v1-gzip", "values-sorted", "values-many", "bloom"]
+COLUMNS = ["c_i32", "c_i64", "c_u32", "c_u64", "c_f64", "c_utf8", "c_date", "c_ts_us", "r_i64"]
+
+
+def picked(values: list[Any]) -> list[Any]:
+    known = sorted({v for v in values if v is not None})
+    return [known[int(i * (len(known) - 1) / 2)] for i in range(3)] if known else []
+
+
+@pytest.mark.parametrize("stem", FILTERED)
+def test_filters_find_the_same_rows(folder: Path, stem: str) -> None:
+    path = folder / f"{stem}.parquet"
+    table = pq.read_table(path, columns=COLUMNS)
+    for name in COLUMNS:
+        values = table.column(name).to_pylist()
+        for pick in picked(values):
+            equal = sum(v == pick for v in values if v is not None)
+            below = sum(v < pick for v in values if v is not None)
+            for sign, count in (("==", equal), ("<", below)):
+                field, scalar = pc.field(name), pa.scalar(pick, table.schema.field(name).type)
+                wish = field == scalar if sign == "==" else field < scalar
+                arrow = pq.read_table(path, columns=[name], filters=wish)
+                assert arrow.num_rows == count, (stem, name, sign, pick, "pyarrow")
+                duck = duckdb.execute(
+                    f"select count(*) from read_parquet('{path}') where {name} {sign} ?", [pick]
+                ).fetchall()
+                assert duck == [(count,)], (stem, name, sign, pick, "duckdb")
+                column = polars.col(name)
+                pole = polars.scan_parquet(path).filter(
+                    column == polars.lit(pick) if sign == "==" else column < polars.lit(pick)
+                )
+                assert pole.select(name).collect().height == count, (stem, name, sign, "polars")
+
+
+def test_pyarrow_sees_the_indexes(folder: Path) -> None:
+    meta = pq.ParquetFile(folder / "bloom.parquet").metadata
+    assert meta.created_by.startswith("headrace version ")
+    for group in range(meta.num_row_groups):
+        column = meta.row_group(group).column(meta.schema.names.index("r_i64"))
+        assert column.has_column_index
+        assert column.has_offset_index
+        assert column.statistics.has_min_max
+        assert column.statistics.null_count == 0
+
+
+def test_duckdb_uses_the_bloom_filter(folder: Path) -> None:
+    path = folder / "bloom.parquet"
+    rows = duckdb.sql(
+        f"select bloom_filter_excludes from parquet_bloom_probe('{path}', 'r_i64', -12345678901)"
+    ).fetchall()
+    assert rows
+    assert all(excluded for (excluded,) in rows)

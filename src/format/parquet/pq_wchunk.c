@@ -94,6 +94,11 @@ static int put_stats(struct chunk *c) {
     hr_buf_clear(&c->s->thrift);
     hr_thrift_out_init(&t, &c->s->thrift);
     hr_thrift_put_i64(&t, 3, (int64_t)(c->col->n_levels - c->col->n_values));
+    const bool floating =
+        c->col->leaf->sort >= HR_PQW_SORT_F16 && c->col->leaf->sort <= HR_PQW_SORT_F64;
+    if (c->meta->dictionary && !floating) { /* of floats, bits differ where values may not */
+        hr_thrift_put_i64(&t, 4, (int64_t)c->s->dict.count);
+    }
     if (c->whole.any) {
         struct hr_pqw_bound min, max;
         hr_pqw_bound_min(c->col->leaf, &c->whole, &min);
@@ -346,7 +351,9 @@ int hr_pqw_chunk(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
                  struct hr_pqw_chunk_meta *meta, struct hr_error *err) {
     struct chunk c = {
         .conf = conf, .col = col, .s = s, .data = data, .arena = arena, .meta = meta, .err = err};
+    const bool bytes = col->leaf->keep == HR_PQW_KEEP_BYTES;
     *meta = (struct hr_pqw_chunk_meta){.n_levels = (int64_t)col->n_levels,
+                                       .byte_array_bytes = bytes ? (int64_t)col->values.len : -1,
                                        .page_type = conf->v2 ? HR_PQ_DATA_PAGE_V2 : HR_PQ_DATA_PAGE,
                                        .offset = (int64_t)data->len,
                                        .bloom_offset = -1};
@@ -356,6 +363,8 @@ int hr_pqw_chunk(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
     if (rc == 0 && kept_as_numbers(col->leaf)) {
         minmax_of_pages(&c);
         merge_pages(&c);
+        meta->sorted = col->leaf->max_rep == 0 && col->n_values == col->n_levels && c.whole.any &&
+                       c.whole.lo != c.whole.hi && hr_pqw_ascending(col);
     }
     rc = rc != 0 ? rc : hr_pqw_choose(conf, col, &c.whole, s, &meta->encoding, err);
     rc = rc != 0 ? rc : pages(&c);

@@ -23,6 +23,7 @@ struct chunk_end { /* of one chunk in `chunks`, in order */
 
 struct group_end {
     int64_t rows, uncompressed, compressed, offset;
+    int sorted; /* the first column the rows are sorted by, -1 none found */
 };
 
 struct file_writer {
@@ -113,6 +114,11 @@ static void put_chunk(struct hr_thrift_out *t, const struct hr_pqw_leaf *leaf,
         hr_thrift_put_i64(t, 14, base + m->bloom_offset);
         hr_thrift_put_i32(t, 15, m->bloom_len);
     }
+    if (m->byte_array_bytes >= 0) { /* SizeStatistics */
+        hr_thrift_put_struct(t, 16);
+        hr_thrift_put_i64(t, 1, m->byte_array_bytes);
+        hr_thrift_put_end(t);
+    }
     hr_thrift_put_end(t);
 }
 
@@ -164,10 +170,11 @@ static int writer_add(struct hr_file_writer *base, const struct hr_block *block,
                        meta->n_chunks, fw->ws.n_leaves);
     }
     int rc = begin_file(fw, err);
-    struct group_end end = {.rows = meta->rows, .offset = fw->offset};
+    struct group_end end = {.rows = meta->rows, .offset = fw->offset, .sorted = -1};
     for (int i = 0; rc == 0 && i < meta->n_chunks; i++) {
         end.uncompressed += meta->chunks[i].uncompressed;
         end.compressed += meta->chunks[i].compressed;
+        end.sorted = end.sorted < 0 && meta->chunks[i].sorted ? i : end.sorted;
         rc = add_chunk(fw, &fw->ws.leaves[i], &meta->chunks[i], fw->offset, err);
     }
     rc = rc != 0 ? rc : hr_buf_append(&fw->group_ends, &end, sizeof(end), err);
@@ -216,6 +223,14 @@ static void put_groups(struct file_writer *fw, struct hr_thrift_out *t, struct i
         put_chunks(fw, t, g * (size_t)fw->ws.n_leaves, &bytes, at);
         hr_thrift_put_i64(t, 2, ends[g].uncompressed);
         hr_thrift_put_i64(t, 3, ends[g].rows);
+        if (ends[g].sorted >= 0) {
+            hr_thrift_put_list(t, 4, HR_THRIFT_STRUCT, 1);
+            hr_thrift_item_struct(t);
+            hr_thrift_put_i32(t, 1, ends[g].sorted);
+            hr_thrift_put_bool(t, 2, false); /* descending */
+            hr_thrift_put_bool(t, 3, false); /* nulls first: there are none */
+            hr_thrift_put_end(t);
+        }
         hr_thrift_put_i64(t, 5, ends[g].offset);
         hr_thrift_put_i64(t, 6, ends[g].compressed);
         if (g <= INT16_MAX) {

@@ -135,6 +135,8 @@ struct hr_pqw_minmax {
 
 /* Of values [from, from + n). */
 void hr_pqw_minmax(const struct hr_pqw_col *col, size_t from, size_t n, struct hr_pqw_minmax *out);
+/* True when the column's integers ascend (equal neighbours allowed); false for other types. */
+bool hr_pqw_ascending(const struct hr_pqw_col *col);
 /* Byte arrays and FIXED with a dictionary: of the values numbered index[0..n). `seen` has a mark
  * per dictionary entry, none of them equal to `mark` before. */
 void hr_pqw_minmax_dict(const struct hr_pqw_leaf *leaf, const struct hr_pqw_dict *dict,
@@ -175,7 +177,9 @@ struct hr_pqw_chunk_meta { /* a ColumnMetaData whose offsets are relative to the
     int encoding;          /* of the data pages */
     int page_type;         /* of the data pages */
     bool dictionary;       /* there is a dictionary page, the first */
+    bool sorted;           /* integers in ascending order, no nulls, not all equal */
     int64_t n_levels;
+    int64_t byte_array_bytes;         /* BYTE_ARRAY: bytes of all values; else -1 */
     int64_t uncompressed, compressed; /* headers included */
     int64_t offset;                   /* of the first page */
     int64_t data_offset;              /* of the first data page */

@@ -104,6 +104,38 @@ static bool numbers(enum hr_pqw_sort sort, const void *v, size_t n, uint64_t *lo
     return numbers_body(sort, v, n, lo, hi);
 }
 
+/* Blocks of values without a branch inside, so that sorted columns go at the speed of memory and
+ * others end in the first block. */
+#define ASCENDING(name, ctype)                                                                     \
+    static bool name(const void *values, size_t n) {                                               \
+        const ctype *v = values;                                                                   \
+        for (size_t i = 1; i < n;) {                                                               \
+            const size_t end = n - i < 256 ? n : i + 256;                                          \
+            unsigned down = 0;                                                                     \
+            for (; i < end; i++) {                                                                 \
+                down |= v[i] < v[i - 1];                                                           \
+            }                                                                                      \
+            if (down != 0) {                                                                       \
+                return false;                                                                      \
+            }                                                                                      \
+        }                                                                                          \
+        return true;                                                                               \
+    }
+ASCENDING(ascending_i32, int32_t)
+ASCENDING(ascending_u32, uint32_t)
+ASCENDING(ascending_i64, int64_t)
+ASCENDING(ascending_u64, uint64_t)
+
+bool hr_pqw_ascending(const struct hr_pqw_col *col) {
+    switch (col->leaf->sort) {
+    case HR_PQW_SORT_I32: return ascending_i32(col->values.ptr, col->n_values);
+    case HR_PQW_SORT_U32: return ascending_u32(col->values.ptr, col->n_values);
+    case HR_PQW_SORT_I64: return ascending_i64(col->values.ptr, col->n_values);
+    case HR_PQW_SORT_U64: return ascending_u64(col->values.ptr, col->n_values);
+    default: return false;
+    }
+}
+
 static int compare_u64(uint64_t a, uint64_t b) {
     return (a > b) - (a < b);
 }

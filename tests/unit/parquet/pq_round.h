@@ -9,9 +9,9 @@
 static inline struct hr_write_opts round_options(const char *codec) {
     return (struct hr_write_opts){.codec =
                                       codec == NULL ? NULL : hr_codec_by_name(codec, strlen(codec)),
-                                  .row_group_rows = 1000,
+                                  .row_group_rows = 500,
                                   .row_group_bytes = 64u << 20,
-                                  .page_bytes = 4096,
+                                  .page_bytes = 2048,
                                   .dictionary = true,
                                   .statistics = true,
                                   .page_index = true,

@@ -227,6 +227,55 @@ static void decimals_in_their_order(void **state) {
     }
 }
 
+static const struct hr_pq_row_group *group_of(struct file *f, const char *type,
+                                              enum test_values values, int nulls) {
+    struct hr_schema *schema;
+    struct hr_batch *batch = one_column(type, &schema);
+    struct hr_write_opts opts = round_options(NULL);
+    uint64_t seed = 6;
+    test_fill_as(batch, 900, &seed, values, nulls);
+    file_open(f, batch, &opts);
+    done(batch, schema);
+    return &f->meta.groups[0];
+}
+
+static void sorted_rows_are_declared(void **state) {
+    (void)state;
+    static const struct {
+        const char *type;
+        enum test_values values;
+        int nulls;
+        size_t sorting;
+    } cases[] = {{"int64", TEST_SORTED, 0, 1}, {"int64", TEST_SORTED, 20, 0},
+                 {"int64", TEST_MANY, 0, 0},   {"uint32", TEST_SORTED, 0, 1},
+                 {"utf8", TEST_SORTED, 0, 0},  {"list<int64>", TEST_SORTED, 0, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct file f;
+        const struct hr_pq_row_group *g =
+            group_of(&f, cases[i].type, cases[i].values, cases[i].nulls);
+        assert_int_equal(g->n_sorting, cases[i].sorting);
+        if (g->n_sorting == 1) {
+            assert_int_equal(g->sorting[0].column_idx, 0);
+            assert_false(g->sorting[0].descending);
+        }
+        file_close(&f);
+    }
+}
+
+static void distinct_values_are_counted(void **state) {
+    (void)state;
+    struct file f;
+    const struct hr_pq_row_group *g = group_of(&f, "int64", TEST_FEW, 0);
+    assert_int_equal(g->columns[0].stats.distinct_count, 7);
+    file_close(&f);
+    g = group_of(&f, "int64", TEST_MANY, 0);
+    assert_int_equal(g->columns[0].stats.distinct_count, -1);
+    file_close(&f);
+    g = group_of(&f, "double", TEST_FEW, 0);
+    assert_int_equal(g->columns[0].stats.distinct_count, -1);
+    file_close(&f);
+}
+
 /* ---- page index and pages ---- */
 
 /* Every page lies where the indexes say, decodes, has the rows and nulls they say and, where asked,
@@ -280,6 +329,7 @@ static void pages_are_where_the_index_says(void **state) {
     assert_int_equal(hr_batch_new(schema, &batch, NULL), 0);
     test_fill_as(batch, 2500, &seed, TEST_MANY, 30);
     opts.page_bytes = 1500;
+    opts.row_group_rows = 1000;
     for (int crc = 0; crc < 2; crc++) {
         opts.page_crc = crc == 1;
         file_open(&f, batch, &opts);
@@ -314,6 +364,7 @@ static int boundary_order_of(enum test_values values, bool reverse) {
     struct file f;
     uint64_t seed = 5;
     opts.page_bytes = 800;
+    opts.row_group_rows = 1000;
     test_fill_as(batch, 1000, &seed, values, 20);
     for (int64_t i = 0; reverse && i < 1000; i++) {
         int64_t *v = (int64_t *)(void *)batch->vecs[0].data;
@@ -522,6 +573,8 @@ int main(void) {
         cmocka_unit_test(floats_and_their_oddities),
         cmocka_unit_test(texts_are_cut),
         cmocka_unit_test(decimals_in_their_order),
+        cmocka_unit_test(sorted_rows_are_declared),
+        cmocka_unit_test(distinct_values_are_counted),
         cmocka_unit_test(pages_are_where_the_index_says),
         cmocka_unit_test(boundary_orders),
         cmocka_unit_test(bloom_filters_know_their_values),

@@ -55,7 +55,7 @@ static void all_codecs(void **state) {
     static const char *const codecs[] = {"none", "snappy", "zstd", "gzip", "lz4", "brotli"};
     const char *dir = folder();
     for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
-        struct hr_batch *batch = table(test_schema_common(), 2500, 100 + i);
+        struct hr_batch *batch = table(test_schema_common(), 1200, 100 + i);
         struct hr_write_opts opts = round_options(i == 0 ? NULL : codecs[i]);
         char name[64];
         opts.page_crc = i % 2 == 0;
@@ -82,7 +82,7 @@ static void all_values(void **state) {
         uint64_t seed = 7;
         assert_int_equal(hr_batch_new(schema, &batch, NULL), 0);
         hr_schema_unref(schema);
-        test_fill_as(batch, 3000, &seed, (enum test_values)v, v == 1 ? 20 : 0);
+        test_fill_as(batch, 1500, &seed, (enum test_values)v, v == 1 ? 20 : 0);
         struct hr_write_opts opts = round_options("snappy");
         char name[64];
         opts.row_group_rows = 100000;
@@ -113,7 +113,7 @@ static void odd_sizes(void **state) {
 static void bloom_and_bare(void **state) {
     (void)state;
     const char *dir = folder();
-    struct hr_batch *batch = table(test_schema_common(), 2000, 3);
+    struct hr_batch *batch = table(test_schema_common(), 1200, 3);
     struct hr_write_opts opts = round_options("zstd");
     char *blooms[] = {(char[]){"c_i64"}, (char[]){"c_utf8"}, (char[]){"c_uuid"}, (char[]){"r_i64"}};
     opts.bloom_columns = (struct hr_strlist){blooms, 4};
