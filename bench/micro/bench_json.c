@@ -98,17 +98,20 @@ static int one_run(const uint8_t *ptr, size_t len, struct hr_schema *schema,
         rc = hr_reader_next(reader, &batch, err);
         const double t1 = cpu_now();
         out->read += t1 - t0;
-        if (rc != 0) {
-            break;
+        const bool last = rc == HR_END;
+        if (rc == 0) {
+            out->rows += batch->len;
+            rc = render ? enc->ops->put(enc, batch, err) : 0;
+        } else if (last) {
+            rc = enc->ops->finish(enc, err);
         }
-        out->rows += batch->len;
-        rc = render ? enc->ops->put(enc, batch, err) : 0;
         struct hr_block block;
         while (rc == 0 && enc->ops->pop(enc, &block, err) == 0) {
             out->written += block.len;
             hr_big_free(block.data);
         }
         out->write += cpu_now() - t1;
+        rc = rc == 0 && last ? HR_END : rc;
     }
     enc->ops->close(enc);
     hr_reader_close(reader);

@@ -35,14 +35,12 @@ void hr_j_text_release(struct hr_j_text *text) {
     hr_j_lex_release(&text->lex);
 }
 
-int hr_j_text_room(struct hr_j_text *text, size_t extra, struct hr_error *err) {
+int hr_j_text_grow(struct hr_j_text *text, size_t extra, struct hr_error *err) {
     const size_t need = text->len + extra;
-    if (need <= text->cap && text->ptr != NULL) {
-        return 0;
-    }
     size_t want = text->cap + text->cap / 2;
     want = want < need ? need : want;
-    want = want < ROOM_FIRST ? ROOM_FIRST : want;
+    const size_t first = text->first > ROOM_FIRST ? text->first : ROOM_FIRST;
+    want = want < first ? first : want;
     size_t cap;
     uint8_t *grown = hr_big_grow(text->ptr, text->len, want, &cap);
     if (grown == NULL) {
@@ -190,29 +188,66 @@ static int json_text(struct hr_j_text *text, struct hr_slice s, struct hr_error 
 
 /* ---- scalars of bounded length; 0: not one of these ---- */
 
-static size_t put_pair(uint8_t *dst, unsigned v) {
-    dst[0] = (uint8_t)('0' + v / 10);
-    dst[1] = (uint8_t)('0' + v % 10);
-    return 2;
+static const char PAIRS[201] = "00010203040506070809101112131415161718192021222324252627282930"
+                               "31323334353637383940414243444546474849505152535455565758596061"
+                               "62636465666768697071727374757677787980818283848586878889909192"
+                               "93949596979899";
+
+static void put_pair(uint8_t *dst, uint32_t v) {
+    memcpy(dst, PAIRS + 2 * (size_t)v, 2);
 }
 
-/* "YYYY-MM-DD" for the years people use; 0 otherwise. */
+static int digits_of(uint64_t v) {
+    int n = 1;
+    for (; v >= 10000; v /= 10000) {
+        n += 4;
+    }
+    return n + (v >= 10) + (v >= 100) + (v >= 1000);
+}
+
+static size_t put_i64(uint8_t *dst, int64_t value) {
+    const bool minus = value < 0;
+    uint64_t v = minus ? 0 - (uint64_t)value : (uint64_t)value;
+    *dst = '-';
+    dst += minus;
+    const int n = digits_of(v);
+    int at = n;
+    for (; v >= 100; v /= 100) {
+        at -= 2;
+        put_pair(dst + at, (uint32_t)(v % 100));
+    }
+    if (v >= 10) {
+        put_pair(dst, (uint32_t)v);
+    } else {
+        *dst = (uint8_t)('0' + v);
+    }
+    return (size_t)n + minus;
+}
+
+/* "YYYY-MM-DD" for the years people use; 0 otherwise. Days to a date as in C. Neri and L.
+ * Schneider, "Euclidean affine functions and their application to calendar algorithms": years begin
+ * in March, divisions by constants only. */
 static size_t put_date(uint8_t *dst, int32_t days) {
-    int64_t year;
-    int month;
-    int day;
     if (days < -719162 || days > 2932896) { /* 0001-01-01 .. 9999-12-31 */
         return 0;
     }
-    hr_civil_from_days(days, &year, &month, &day);
-    dst[0] = '"';
-    put_pair(dst + 1, (unsigned)year / 100);
-    put_pair(dst + 3, (unsigned)year % 100);
-    dst[5] = '-';
-    put_pair(dst + 6, (unsigned)month);
-    dst[8] = '-';
-    put_pair(dst + 9, (unsigned)day);
-    dst[11] = '"';
+    const uint32_t n = (uint32_t)(days + 719468); /* since 0000-03-01 */
+    const uint32_t n1 = 4 * n + 3;
+    const uint32_t century = n1 / 146097;
+    const uint32_t n2 = (n1 % 146097) | 3;
+    const uint64_t p2 = (uint64_t)2939745 * n2;
+    const uint32_t year_of_century = (uint32_t)(p2 >> 32);
+    const uint32_t day_of_year = (uint32_t)p2 / 2939745 / 4;
+    const uint32_t n3 = 2141 * day_of_year + 197913;
+    const bool next = day_of_year >= 306; /* January and February */
+    const uint32_t year = 100 * century + year_of_century + next;
+    const uint32_t month = (n3 >> 16) - (next ? 12 : 0);
+    const uint32_t day = (n3 & 0xffff) / 2141 + 1;
+    memcpy(dst, "\"....-..-..\"", 12);
+    put_pair(dst + 1, year / 100);
+    put_pair(dst + 3, year % 100);
+    put_pair(dst + 6, month);
+    put_pair(dst + 9, day);
     return 12;
 }
 
@@ -233,7 +268,7 @@ static size_t put_scalar(uint8_t *dst, const struct hr_vec *vec, int64_t i) {
     case HR_T_I64:
     case HR_T_U8:
     case HR_T_U16:
-    case HR_T_U32: return hr_format_i64(hr_vec_i64(vec, i), (char *)dst);
+    case HR_T_U32: return put_i64(dst, hr_vec_i64(vec, i));
     case HR_T_U64: return hr_format_u64((uint64_t)hr_vec_i64(vec, i), (char *)dst);
     case HR_T_F64: return put_double(dst, ((const double *)(const void *)vec->data)[i]);
     case HR_T_DATE32: return put_date(dst, ((const int32_t *)(const void *)vec->data)[i]);
@@ -341,23 +376,25 @@ static int rare(struct hr_j_text *text, const struct hr_vec *vec, int64_t i, str
     return rc;
 }
 
-int hr_j_text_value(struct hr_j_text *text, const struct hr_vec *vec, int64_t i,
-                    struct hr_error *err) {
+/* Room for SCALAR_ROOM was made. */
+static inline int put_value(struct hr_j_text *text, const struct hr_vec *vec, int64_t i,
+                            struct hr_error *err) {
     const struct hr_type type = vec->field->type;
-    const int rc = hr_j_text_room(text, SCALAR_ROOM, err);
-    if (rc != 0) {
-        return rc;
-    }
+    uint8_t *dst = text->ptr + text->len;
     if (type.id == HR_T_NULL || !hr_vec_valid(vec, i)) {
-        memcpy(text->ptr + text->len, "null", 4);
+        memcpy(dst, "null", 4);
         text->len += 4;
+        return 0;
+    }
+    if (type.id == HR_T_I64) {
+        text->len += put_i64(dst, ((const int64_t *)(const void *)vec->data)[i]);
         return 0;
     }
     if (type.id == HR_T_UTF8) {
         return type.ext == HR_EXT_JSON ? json_text(text, hr_vec_slice(vec, i), err)
                                        : hr_j_text_string(text, hr_vec_slice(vec, i), err);
     }
-    const size_t n = put_scalar(text->ptr + text->len, vec, i);
+    const size_t n = put_scalar(dst, vec, i);
     if (n > 0) {
         text->len += n;
         return 0;
@@ -366,4 +403,32 @@ int hr_j_text_value(struct hr_j_text *text, const struct hr_vec *vec, int64_t i,
            : type.id == HR_T_STRUCT ? structure(text, vec, i, err)
            : type.id == HR_T_MAP    ? map(text, vec, i, err)
                                     : rare(text, vec, i, err);
+}
+
+int hr_j_text_value(struct hr_j_text *text, const struct hr_vec *vec, int64_t i,
+                    struct hr_error *err) {
+    const int rc = hr_j_text_room(text, SCALAR_ROOM, err);
+    return rc ? rc : put_value(text, vec, i, err);
+}
+
+int hr_j_text_row(struct hr_j_text *text, const struct hr_j_key *keys, const struct hr_vec *vecs,
+                  int n, int64_t row, struct hr_error *err) {
+    for (int c = 0; c < n; c++) {
+        const struct hr_j_key key = keys[c];
+        int rc = hr_j_text_room(text, key.len + SCALAR_ROOM, err);
+        if (rc != 0) {
+            return rc;
+        }
+        uint8_t *dst = text->ptr + text->len;
+        memcpy(dst, key.ptr, 32); /* most keys: no call for so little */
+        if (key.len > 32) {
+            memcpy(dst + 32, key.ptr + 32, key.len - 32);
+        }
+        text->len += key.len;
+        rc = put_value(text, &vecs[c], row, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
 }

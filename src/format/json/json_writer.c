@@ -28,7 +28,7 @@ struct encoder {
     size_t block_bytes;
     struct hr_j_text text; /* the block being written */
     int64_t rows;          /* in it */
-    struct hr_slice *keys; /* of each column: what stands before its value */
+    struct hr_j_key *keys; /* of each column */
     struct hr_buf key_text;
     struct hr_buf packed;
     struct hr_block *ready; /* finished blocks, [first, count) */
@@ -68,6 +68,7 @@ static int cut(struct encoder *e, struct hr_error *err) {
         block.len = e->text.len;
         e->text.ptr = NULL;
         e->text.cap = 0;
+        e->text.first = block.len + block.len / 16; /* the next block will be as long */
     } else if (rc == 0) {
         hr_buf_clear(&e->packed);
         rc = hr_codec_encode(e->codec, e->level, hr_slice_of(e->text.ptr, e->text.len), &e->packed,
@@ -104,19 +105,8 @@ static int put_row(struct encoder *e, const struct hr_batch *batch, int64_t row,
     if (n == 0) {
         text->ptr[text->len++] = '{';
     }
-    for (int i = 0; i < n; i++) {
-        rc = hr_j_text_room(text, e->keys[i].len, err);
-        if (rc != 0) {
-            return rc;
-        }
-        memcpy(text->ptr + text->len, e->keys[i].ptr, e->keys[i].len);
-        text->len += e->keys[i].len;
-        rc = hr_j_text_value(text, &batch->vecs[i], row, err);
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    rc = hr_j_text_room(text, 2, err);
+    rc = hr_j_text_row(text, e->keys, batch->vecs, n, row, err);
+    rc = rc ? rc : hr_j_text_room(text, 2, err);
     if (rc != 0) {
         return rc;
     }
@@ -192,6 +182,7 @@ static int make_keys(struct encoder *e, struct hr_error *err) {
         rc = rc ? rc : hr_buf_append_byte(&e->key_text, ':', err);
         e->keys[i].len = e->key_text.len - from;
     }
+    rc = rc ? rc : hr_buf_reserve(&e->key_text, HR_PAD, err);
     size_t at = 0;
     for (int i = 0; rc == 0 && i < n; i++) {
         e->keys[i].ptr = e->key_text.ptr + at;

@@ -384,6 +384,56 @@ static void twins(void **state) {
     }
 }
 
+/* Our own dates and integers against those of base. */
+static void same_text(struct hr_j_text *text, const struct hr_vec *vec) {
+    struct hr_buf want;
+    hr_buf_init(&want, 0);
+    for (int64_t i = 0; i < vec->len; i++) {
+        hr_buf_clear(&want);
+        text->len = 0;
+        assert_int_equal(hr_vec_json(vec, i, &want, NULL), 0);
+        assert_int_equal(hr_j_text_value(text, vec, i, NULL), 0);
+        if (text->len != want.len || memcmp(text->ptr, want.ptr, want.len) != 0) {
+            fail_msg("%.*s is not %s", (int)text->len, (const char *)text->ptr, hr_buf_cstr(&want));
+        }
+    }
+    hr_buf_release(&want);
+}
+
+static void dates_and_integers(void **state) {
+    (void)state;
+    struct hr_schema *schema = schema_of("d: date, i: int64");
+    struct hr_batch *batch;
+    struct hr_j_text text;
+    uint64_t seed = 4;
+    assert_int_equal(hr_batch_new(schema, &batch, NULL), 0);
+    assert_int_equal(hr_j_text_init(&text, NULL), 0);
+    for (int64_t day = -720000; day < 2933500; day += day % 5 + 3) {
+        assert_int_equal(hr_vec_append_i64(&batch->vecs[0], day, NULL), 0);
+    }
+    static const int64_t edges[] = {INT32_MIN, INT32_MAX, -719163, -719162, 2932896, 2932897};
+    for (size_t i = 0; i < HR_COUNTOF(edges); i++) {
+        assert_int_equal(hr_vec_append_i64(&batch->vecs[0], edges[i], NULL), 0);
+    }
+    for (int64_t p = 1, k = 0; k < 18; k++, p *= 10) {
+        for (int64_t near = -2; near <= 2; near++) {
+            assert_int_equal(hr_vec_append_i64(&batch->vecs[1], p + near, NULL), 0);
+            assert_int_equal(hr_vec_append_i64(&batch->vecs[1], -p + near, NULL), 0);
+        }
+    }
+    assert_int_equal(hr_vec_append_i64(&batch->vecs[1], INT64_MIN, NULL), 0);
+    assert_int_equal(hr_vec_append_i64(&batch->vecs[1], INT64_MAX, NULL), 0);
+    for (int i = 0; i < 20000; i++) {
+        const int64_t v = (int64_t)(test_rand(&seed) >> pick(&seed, 64));
+        assert_int_equal(hr_vec_append_i64(&batch->vecs[1], v, NULL), 0);
+    }
+    same_text(&text, &batch->vecs[0]);
+    same_text(&text, &batch->vecs[1]);
+    hr_j_text_release(&text);
+    hr_batch_free(batch);
+    hr_schema_unref(schema);
+}
+
 static void out_of_memory(void **state) {
     (void)state;
     uint64_t seed = 9;
@@ -422,6 +472,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_and_back), cmocka_unit_test(blocks_and_files),
         cmocka_unit_test(no_rows),        cmocka_unit_test(json_columns),
-        cmocka_unit_test(twins),          cmocka_unit_test(out_of_memory)};
+        cmocka_unit_test(twins),          cmocka_unit_test(dates_and_integers),
+        cmocka_unit_test(out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
