@@ -218,10 +218,11 @@ static void fetch(struct hr_lister *l, struct range *range) {
 /* Requests beyond the needed ones that the pages so far pay for. */
 static uint64_t allowed_extras(const struct hr_lister *l) {
     uint64_t pages = l->stats.pages;
-    if (l->n_folders) {
-        return (uint64_t)l->width + FOLDER_PROBES_MAX + pages / 8;
+    if (l->n_folders) { /* not flat: be quicker about it, but not on a few pages */
+        uint64_t most = (uint64_t)l->width + FOLDER_PROBES_MAX + pages / 8;
+        return most < pages / 2 + 1 ? most : pages / 2 + 1;
     }
-    return pages < 4 ? 0 : pages < 20 ? 1 : pages / 20;
+    return pages / 20;
 }
 
 /* Does the page's range of keys cross folders below the prefix? */

@@ -242,6 +242,12 @@ void hr_plan_get_totals(const struct hr_plan *plan, struct hr_plan_totals *out);
 const struct hr_scan *hr_plan_scan(const struct hr_plan *plan);
 void hr_plan_close(struct hr_plan *plan);
 
+/* Append a key to a list of Olake's chunks, [{"min": [keys], "max": bytes}, ...]: an object of
+ * `target` bytes or more gets a chunk of its own, one that would exceed the target starts a new
+ * chunk. target 0: 2 GiB, Olake's; the plan's checkpoints are cut by the same rule. */
+int hr_chunks_add(json_t *chunks, const char *key, int64_t size, int64_t target,
+                  struct hr_error *err);
+
 /* Price of requests and bytes by the sheet named in the settings ("seed": 0.0004 USD per GB read
  * and per 1000 GET). */
 double hr_price_usd(const char *sheet, uint64_t gets, uint64_t lists, uint64_t bytes);

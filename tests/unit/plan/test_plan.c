@@ -640,6 +640,24 @@ static void test_limits(void **state) {
     assert_true(hr_price_usd("seed", 1000, 5, 1 << 30) < 0.00081);
 }
 
+static void test_chunks(void **state) {
+    (void)state;
+    json_t *chunks = json_array();
+    static const int64_t sizes[] = {4, 5, 2, 10, 1, 9, 0, 12};
+    for (size_t i = 0; i < 8; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "%zu", i);
+        assert_rc(hr_chunks_add(chunks, key, sizes[i], 10, &err), 0, &err);
+    }
+    char *text = json_dumps(chunks, JSON_COMPACT);
+    assert_string_equal(text,
+                        "[{\"min\":[\"0\",\"1\"],\"max\":9},{\"min\":[\"2\"],\"max\":2},"
+                        "{\"min\":[\"3\"],\"max\":10},{\"min\":[\"4\",\"5\",\"6\"],\"max\":10},"
+                        "{\"min\":[\"7\"],\"max\":12}]");
+    free(text);
+    json_decref(chunks);
+}
+
 static void test_no_memory(void **state) {
     (void)state;
     put("data/a/1.csv", "id,b\n1,x\n");
@@ -702,6 +720,7 @@ int main(void) {
         TEST(test_tasks_from_bad_json),
         TEST(test_schema_before_first_task),
         TEST(test_limits),
+        TEST(test_chunks),
         TEST(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
