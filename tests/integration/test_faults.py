@@ -77,5 +77,5 @@ def test_copy_gives_up(
     assert "tried 3 times" in err
     assert bucket in err
     tried = Counter(r.headers.get("range") for r in proxy.requests if r.kind == kind)
-    assert set(tried.values()) == {3}, tried
+    assert max(tried.values()) == 3, tried
     assert rows_of(s3, bucket, "out/") == []
