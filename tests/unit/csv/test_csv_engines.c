@@ -408,7 +408,7 @@ static void test_calendar(void **state) {
     for (int leap = 0; leap < 2; leap++) {
         for (int month = 0; month < 13; month++) {
             for (int day = 0; day < 100; day++) {
-                char text[16];
+                char text[40];
                 int32_t days;
                 snprintf(text, sizeof(text), "%04d-%02d-%02d", leap ? 2024 : 2023, month, day);
                 const bool ok = hr_parse_date(text, 10, &days);
