@@ -37,6 +37,13 @@ struct leaf {
     "c4: list<list<utf8>>, c5: list<struct<x: bool, y: list<decimal(20,3)>>>, "                    \
     "c6: struct<s: struct<t: list<binary>>, u: float>, c7: map<int32, list<date>>"
 
+/* JSON has no half floats. */
+#define JSON_TYPES                                                                                 \
+    NUMBERS "c10: bool, c11: utf8, c12: utf8, c13: decimal(9,2), c14: decimal(38,10), c15: date, " \
+            "c16: timestamp[us], c17: timestamp[ms, utc], c18: timestamp[ns], c19: timestamp[s], " \
+            "c20: time[us], c21: time[ms], c22: binary, c23: uuid, c24: fixed(5), "                \
+            "c26: decimal(76,20), c27: utf8"
+
 static const struct leaf LEAVES[] = {
     {&hr_format_csv, TEXT_TYPES, true, -1, NULL},
     {&hr_format_tsv, TEXT_TYPES, true, -1, NULL},
@@ -46,6 +53,9 @@ static const struct leaf LEAVES[] = {
     {&hr_format_parquet, PARQUET_TYPES, true, 0, NULL},
     {&hr_format_parquet, PARQUET_TYPES, true, 0, "snappy-raw"},
     {&hr_format_parquet, NESTED_TYPES, true, 0, "zstd"},
+    {&hr_format_jsonl, JSON_TYPES, false, -1, NULL},
+    {&hr_format_jsonl, NESTED_TYPES, false, -1, NULL},
+    {&hr_format_json, JSON_TYPES, false, -1, NULL},
 };
 #define N_LEAVES (sizeof(LEAVES) / sizeof(*LEAVES))
 

@@ -180,7 +180,9 @@ void test_fill_batch(struct hr_batch *batch, int64_t rows, const struct test_tab
                      uint64_t *seed) {
     for (int c = 0; c < batch->schema->n_fields; c++) {
         struct test_table_conf local = *conf;
-        local.null_rate = c % 3 == 0 ? 0 : c % 7 == 5 ? 100 : conf->null_rate;
+        local.null_rate = batch->schema->n_fields > 1 && c % 3 == 0 ? 0
+                          : c % 7 == 5                              ? 100
+                                                                    : conf->null_rate;
         for (int64_t r = 0; r < rows; r++) {
             fill_value(&batch->vecs[c], &local, seed);
         }
