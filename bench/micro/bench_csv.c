@@ -239,7 +239,7 @@ static int bench_open(const uint8_t *ptr, size_t len, const struct hr_format_opt
 }
 
 int main(int argc, char **argv) {
-    const int runs = argc > 2 ? atoi(argv[2]) : 5;
+    const int runs = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 5;
     size_t len = 0;
     uint8_t *ptr = argc > 1 ? load(argv[1], &len) : NULL;
     if (ptr == NULL || len == 0 || runs < 1) {

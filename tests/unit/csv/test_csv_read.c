@@ -251,7 +251,7 @@ static int widen(const char *text, const char *want, bool all, char *needs) {
     struct hr_read_params params = {
         .want = test_schema_of(want), .split_end = -1, .want_all = all, .misfit = HR_MISFIT_WIDEN};
     const int rc = read_params(text, strlen(text), &params, &out, &counts, &err);
-    strcpy(needs, counts.needs);
+    memcpy(needs, counts.needs, sizeof(counts.needs));
     hr_buf_release(&out);
     hr_schema_unref(params.want);
     return rc;
