@@ -83,6 +83,14 @@ static int nothing_found(const struct copy *c, struct hr_error *err) {
                                   (unsigned long long)sel->objects[i]);
         }
     }
+    const char *object = s->settings->place.object;
+    const struct hr_codec *codec =
+        object != NULL ? hr_codec_by_key(object, strlen(object), NULL) : NULL;
+    if (codec != NULL && codec->missing != NULL) {
+        hr_fail(err, HR_E_UNSUPPORTED, "could not read '%s': %s", object, codec->missing);
+        hr_error_object(err, object);
+        return HR_E_UNSUPPORTED;
+    }
     const char *prefix = s->settings->place.prefix ? s->settings->place.prefix : "";
     hr_fail(err, HR_E_NO_OBJECT, "could not find anything to read in '%s/%s'", s->store->label,
             prefix);

@@ -102,6 +102,13 @@ int hr_codec_source(const struct hr_codec *codec, struct hr_source *inner,
                     const struct hr_codec_limits *limits, struct hr_source **out,
                     struct hr_error *err);
 
+/* An out that compresses what it takes, as one stream, into dst, which it borrows: for codecs
+ * without HR_CODEC_CONCAT, whose file must be one stream. hr_codec_out_finish writes the end of the
+ * stream; close alone does not. HR_E_UNSUPPORTED when the codec has no streams to write. */
+int hr_codec_out(const struct hr_codec *codec, int level, struct hr_out *dst, struct hr_out **out,
+                 struct hr_error *err);
+int hr_codec_out_finish(struct hr_out *out, struct hr_error *err);
+
 /* Compress all of `in` as one stream appended to out. With HR_CODEC_CONCAT several such results may
  * follow one another in a file. */
 int hr_codec_encode(const struct hr_codec *codec, int level, struct hr_slice in, struct hr_buf *out,

@@ -511,6 +511,41 @@ static void source_slices(const struct hr_codec *codec) {
     hr_buf_release(&text);
 }
 
+/* An out that packs: the same bytes however they are cut, a whole stream after finish alone. */
+static void packing_out(const struct hr_codec *codec) {
+    struct hr_buf text = sample(5);
+    struct hr_buf first;
+    struct hr_error err;
+    hr_buf_init(&first, 0);
+    for (size_t step = 100000; step > 10; step /= 7) {
+        struct hr_buf packed;
+        struct hr_out *out = NULL;
+        hr_buf_init(&packed, 0);
+        struct hr_out *dst = hr_out_buf(&packed);
+        if (codec->encode_begin == NULL) {
+            assert_int_equal(hr_codec_out(codec, 0, dst, &out, &err), HR_E_UNSUPPORTED);
+            hr_out_close(dst);
+            continue;
+        }
+        assert_rc(hr_codec_out(codec, 0, dst, &out, &err), 0, &err);
+        for (size_t at = 0; at < text.len; at += step) {
+            size_t n = text.len - at < step ? text.len - at : step;
+            assert_rc(hr_out_write(out, text.ptr + at, n, &err), 0, &err);
+        }
+        assert_rc(hr_codec_out_finish(out, &err), 0, &err);
+        hr_out_close(out);
+        hr_out_close(dst);
+        check_decode(codec, hr_buf_slice(&packed), hr_buf_slice(&text), 5000, 0);
+        if (first.len == 0) {
+            assert_int_equal(hr_buf_append(&first, packed.ptr, packed.len, NULL), 0);
+        }
+        assert_true(hr_slice_eq(hr_buf_slice(&first), hr_buf_slice(&packed)));
+        hr_buf_release(&packed);
+    }
+    hr_buf_release(&first);
+    hr_buf_release(&text);
+}
+
 #define EACH(name)                                                                                 \
     static void test_##name(void **state) {                                                        \
         (void)state;                                                                               \
@@ -527,6 +562,7 @@ EACH(block_of_members)
 EACH(bombs)
 EACH(failing_memory)
 EACH(source_slices)
+EACH(packing_out)
 
 static int teardown(void **state) {
     (void)state;
@@ -541,7 +577,7 @@ int main(void) {
         cmocka_unit_test(test_concatenation), cmocka_unit_test(test_bit_flips),
         cmocka_unit_test(test_blocks),        cmocka_unit_test(test_block_of_members),
         cmocka_unit_test(test_bombs),         cmocka_unit_test(test_failing_memory),
-        cmocka_unit_test(test_source_slices),
+        cmocka_unit_test(test_source_slices), cmocka_unit_test(test_packing_out),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -340,8 +340,8 @@ static int build_enum(struct build *b, const json_t *def, struct hr_slice name,
     node->fixed = (uint32_t)count;
     node->symbols = list;
     node->min_bytes = 1;
-    struct hr_type type = {.id = HR_T_UTF8, .ext = HR_EXT_ENUM};
-    return leaf_field(b, name, type, field, node);
+    /* Plain text: as ENUM in Parquet, pyarrow would give the symbols back as bytes. */
+    return leaf_field(b, name, hr_type(HR_T_UTF8), field, node);
 }
 
 /* ---- nested types ---- */

@@ -70,7 +70,8 @@ static int writer_init(struct csv_writer *w, struct hr_schema *schema,
     add_special(w, '\r');
     add_special(w, d->quote);
     add_special(w, d->escape);
-    w->codec = opts->codec;
+    const bool members = opts->codec != NULL && (opts->codec->flags & HR_CODEC_CONCAT) != 0;
+    w->codec = members ? opts->codec : NULL; /* others pack the file as a whole */
     w->level = opts->codec_level;
     w->always = csv->always_quote && d->quote >= 0;
     w->schema = hr_schema_ref(schema);
@@ -399,6 +400,7 @@ struct csv_file {
     struct hr_file_writer base;
     struct csv_writer w;
     struct hr_out *dst;
+    struct hr_out *packed; /* dst for a codec that makes one stream of the file, NULL otherwise */
     bool begun;
 };
 
@@ -454,7 +456,9 @@ static int file_add(struct hr_file_writer *fw, const struct hr_block *block, str
 }
 
 static int file_finish(struct hr_file_writer *fw, struct hr_error *err) {
-    return begin_file((struct csv_file *)fw, true, err);
+    struct csv_file *f = (struct csv_file *)fw;
+    const int rc = begin_file(f, true, err);
+    return rc == 0 && f->packed != NULL ? hr_codec_out_finish(f->packed, err) : rc;
 }
 
 static size_t file_pending(const struct hr_file_writer *fw) {
@@ -464,6 +468,7 @@ static size_t file_pending(const struct hr_file_writer *fw) {
 
 static void file_close(struct hr_file_writer *fw) {
     struct csv_file *f = (struct csv_file *)fw;
+    hr_out_close(f->packed);
     hr_schema_unref(f->w.schema);
     hr_free(f);
 }
@@ -481,9 +486,17 @@ int hr_csv_file_writer(struct hr_schema *schema, const struct hr_write_opts *opt
     }
     f->base.ops = &FILE_OPS;
     f->dst = dst;
-    const int rc = writer_init(&f->w, schema, opts, delimiter, err);
+    int rc = writer_init(&f->w, schema, opts, delimiter, err);
     if (rc != 0) {
         hr_free(f);
+        return rc;
+    }
+    if (opts->codec != NULL && f->w.codec == NULL) {
+        rc = hr_codec_out(opts->codec, opts->codec_level, dst, &f->packed, err);
+        f->dst = f->packed;
+    }
+    if (rc != 0) {
+        file_close(&f->base);
         return rc;
     }
     *out = &f->base;

@@ -393,10 +393,12 @@ static void bad_documents(void **state) {
 static void bounds(void **state) {
     (void)state;
     struct how how = how_default();
-    char deep[1200] = "{\"a\":";
+    char deep[1200];
+    memset(deep, 0, sizeof(deep));
+    strcpy(deep, "{\"a\":");
     memset(deep + 5, '[', 255);
     memset(deep + 260, ']', 255);
-    memcpy(deep + 515, "}\n", 3);
+    strcpy(deep + 515, "}\n");
     struct reading r = expect_read(deep, "a: utf8", how, HR_END, NULL);
     reading_release(&r);
     how.params.json_depth_max = 255;

@@ -1,0 +1,259 @@
+"""Avro both ways between headrace and fastavro, with Parquet and pyarrow on the other side."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import uuid
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import Headrace
+
+TYPED = ("--set", "json_nested_text=false")
+CODECS = ["null", "deflate", "snappy", "zstandard", "bzip2"]
+
+
+def logical(avro_type: str, name: str, **more: Any) -> dict[str, Any]:
+    return {"type": avro_type, "logicalType": name, **more}
+
+
+POINT = {
+    "type": "record",
+    "name": "Point",
+    "fields": [{"name": "x", "type": "double"}, {"name": "y", "type": ["null", "int"]}],
+}
+SCHEMA = {
+    "type": "record",
+    "name": "Row",
+    "namespace": "org.example",
+    "fields": [
+        {"name": "id", "type": "long"},
+        {"name": "flag", "type": ["null", "boolean"]},
+        {"name": "small", "type": "int"},
+        {"name": "ratio", "type": ["null", "double"]},
+        {"name": "single", "type": "float"},
+        {"name": "name", "type": ["null", "string"]},
+        {"name": "raw", "type": "bytes"},
+        {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["A", "B", "C"]}},
+        {"name": "code", "type": {"type": "fixed", "name": "Code", "size": 3}},
+        {"name": "tags", "type": {"type": "array", "items": ["null", "string"]}},
+        {"name": "counts", "type": {"type": "map", "values": "long"}},
+        {"name": "point", "type": ["null", POINT]},
+        {"name": "points", "type": {"type": "array", "items": "Point"}},
+        {"name": "day", "type": logical("int", "date")},
+        {"name": "clock", "type": logical("long", "time-micros")},
+        {"name": "at", "type": ["null", logical("long", "timestamp-micros")]},
+        {"name": "local", "type": logical("long", "local-timestamp-millis")},
+        {"name": "price", "type": logical("bytes", "decimal", precision=20, scale=4)},
+        {"name": "big", "type": ["null", logical("bytes", "decimal", precision=50, scale=2)]},
+    ],
+}
+
+
+def row(rnd: random.Random, i: int) -> dict[str, Any]:
+    """A row in the types fastavro gives back."""
+    some = lambda value: None if rnd.random() < 0.3 else value  # noqa: E731
+    point = {"x": rnd.random(), "y": some(rnd.randrange(100))}
+    start = dt.datetime(1999, 1, 1, tzinfo=dt.UTC)
+    return {
+        "id": i * 10**12 * (-1) ** i,
+        "flag": some(i % 2 == 0),
+        "small": rnd.randrange(-(2**31), 2**31),
+        "ratio": some(rnd.random()),
+        "single": rnd.randrange(1000) / 8,
+        "name": some("żółw " * rnd.randrange(4)),
+        "raw": rnd.randbytes(rnd.randrange(20)),
+        "kind": rnd.choice("ABC"),
+        "code": rnd.randbytes(3),
+        "tags": [some(f"t{k}") for k in range(rnd.randrange(4))],
+        "counts": {f"k{k}": k * i for k in range(rnd.randrange(3))},
+        "point": some(point),
+        "points": [dict(point, x=k / 3) for k in range(rnd.randrange(3))],
+        "day": dt.date(1900, 1, 1) + dt.timedelta(days=rnd.randrange(80_000)),
+        "clock": dt.time(rnd.randrange(24), rnd.randrange(60), 7, rnd.randrange(10**6)),
+        "at": some(start + dt.timedelta(microseconds=rnd.randrange(10**15))),
+        "local": dt.datetime(2001, 2, 3) + dt.timedelta(milliseconds=rnd.randrange(10**12)),
+        "price": Decimal(rnd.randrange(-(10**19), 10**19)).scaleb(-4),
+        "big": some(Decimal(rnd.randrange(10**30)).scaleb(-2)),
+    }
+
+
+def plain(value: Any) -> Any:
+    """pyarrow gives maps as lists of pairs."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        if value and all(isinstance(v, tuple) for v in value):
+            return {k: plain(v) for k, v in value}
+        return [plain(v) for v in value]
+    return value
+
+
+def same(got: dict[str, Any], want: dict[str, Any]) -> None:
+    assert list(got) == list(want)
+    for name, value in want.items():
+        found = plain(got[name])
+        if name == "counts" and found == []:
+            found = {}
+        assert found == value, f"{name}: {found!r} is not {value!r}"
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    rnd = random.Random(11)
+    return [row(rnd, i) for i in range(3000)]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_reads_what_fastavro_wrote(
+    headrace_local: Headrace, tmp_path: Path, rows: list[dict[str, Any]], codec: str
+) -> None:
+    with (tmp_path / "in.avro").open("wb") as out:
+        fastavro.writer(out, SCHEMA, rows, codec=codec, sync_interval=5000)
+    headrace_local.ok("copy", "in.avro", "out.parquet", *TYPED)
+    got = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert len(got) == len(rows)
+    for found, want in zip(got, rows, strict=True):
+        same(found, want)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_fastavro_reads_what_was_written(
+    headrace_local: Headrace, tmp_path: Path, rows: list[dict[str, Any]], codec: str
+) -> None:
+    with (tmp_path / "in.avro").open("wb") as out:
+        fastavro.writer(out, SCHEMA, rows)
+    name = {"null": "none", "deflate": "gzip", "zstandard": "zstd"}.get(codec, codec)
+    headrace_local.ok(
+        "copy", "in.avro", "out.avro", *TYPED, "--set", f"destination.compression={name}"
+    )
+    with (tmp_path / "out.avro").open("rb") as file:
+        reader = fastavro.reader(file)
+        got = list(reader)
+        assert reader.metadata["avro.codec"] == codec
+    assert len(got) == len(rows)
+    for found, want in zip(got, rows, strict=True):
+        same(found, want)
+
+
+def test_columns_of_every_arrow_type(headrace_local: Headrace, tmp_path: Path) -> None:
+    """Parquet to Avro and back to Parquet: equal tables."""
+    count = 500
+    columns = {
+        "i8": pa.array(range(count), pa.int64()).cast(pa.int8(), safe=False),
+        "u8": pa.array([i % 256 for i in range(count)], pa.uint8()),
+        "i16": pa.array([i * 7 for i in range(count)], pa.int16()),
+        "u16": pa.array([i * 100 for i in range(count)], pa.uint16()),
+        "u32": pa.array([i * 8_000_000 for i in range(count)], pa.uint32()),
+        "u64": pa.array([2**64 - 1 - i for i in range(count)], pa.uint64()),
+        "f32": pa.array([i / 3 for i in range(count)], pa.float32()),
+        "date": pa.array(range(count), pa.int32()).cast(pa.date32()),
+        "t_ms": pa.array(range(count), pa.time32("ms")),
+        "t_ns": pa.array([i * 1000 for i in range(count)], pa.time64("ns")),
+        "ts_ns": pa.array([i * 10**15 for i in range(count)], pa.timestamp("ns")),
+        "ts_ms": pa.array([i * 10**9 for i in range(count)], pa.timestamp("ms", "UTC")),
+        "dec": pa.array([Decimal(i) / 8 for i in range(count)], pa.decimal128(12, 3)),
+        "fixed": pa.array([uuid.UUID(int=i).bytes for i in range(count)], pa.binary(16)),
+        "nested": pa.array(
+            [[{"a": i, "b": [str(i)] * (i % 3)}] * (i % 4) or None for i in range(count)],
+            pa.list_(pa.struct([("a", pa.int64()), ("b", pa.list_(pa.string()))])),
+        ),
+        "a name that is none": pa.array([None, "x"] * (count // 2), pa.string()),
+    }
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "in.parquet")
+    headrace_local.ok("copy", "in.parquet", "mid.avro", *TYPED)
+    headrace_local.ok("copy", "mid.avro", "out.parquet", *TYPED)
+    got = pq.read_table(tmp_path / "out.parquet")
+    for name in columns:
+        assert got[name].type == table[name].type or name == "nested", name
+        assert got[name].to_pylist() == table[name].to_pylist(), name
+    with (tmp_path / "mid.avro").open("rb") as file:
+        first = next(iter(fastavro.reader(file)))
+    assert first["u64"] == Decimal(2**64 - 1)
+    assert first["i16"] == 0
+
+
+def test_splits_give_the_whole_and_the_same_bytes(
+    headrace_local: Headrace, tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    """A file of several tasks at one and at three workers."""
+    with (tmp_path / "in.avro").open("wb") as out:
+        fastavro.writer(out, SCHEMA, rows * 14)
+    assert (tmp_path / "in.avro").stat().st_size > 4 << 20
+    made = set()
+    for workers in (1, 3):
+        name = f"out{workers}.jsonl"
+        headrace_local.ok("copy", "in.avro", name, "--workers", str(workers), "--set", "task_mb=1")
+        made.add((tmp_path / name).read_bytes())
+    headrace_local.ok("copy", "in.avro", "whole.jsonl")
+    made.add((tmp_path / "whole.jsonl").read_bytes())
+    assert len(made) == 1
+    assert made.pop().count(b"\n") == 14 * len(rows)
+
+
+def test_damage_in_a_later_split_is_not_passed_over(
+    headrace_local: Headrace, tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    with (tmp_path / "in.avro").open("wb") as out:
+        fastavro.writer(out, SCHEMA, rows * 14, codec="snappy", sync_marker=bytes(range(16)))
+    data = bytearray((tmp_path / "in.avro").read_bytes())
+    rnd = random.Random(1)
+    for round_ in range(20):
+        at = rnd.randrange(10_000, len(data))
+        data[at] ^= 0x10
+        (tmp_path / "bad.avro").write_bytes(data)
+        result = headrace_local(
+            "copy", "bad.avro", f"out{round_}.jsonl", "--workers", "2", "--set", "task_mb=1"
+        )
+        assert result.code == 5, f"byte {at}: {result.code} {result.err}"
+        assert "bad.avro" in result.err
+        data[at] ^= 0x10
+
+
+def test_a_cut_file_fails(
+    headrace_local: Headrace, tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    with (tmp_path / "whole.avro").open("wb") as out:
+        fastavro.writer(out, SCHEMA, rows, codec="deflate")
+    data = (tmp_path / "whole.avro").read_bytes()
+    for cut in (1, 3, 100, len(data) // 2, len(data) - 1):
+        (tmp_path / "in.avro").write_bytes(data[:cut])
+        result = headrace_local("copy", "in.avro", f"out{cut}.csv")
+        assert result.code == 5, f"cut at {cut}: {result.code} {result.err}"
+
+
+def test_what_is_refused_says_why(headrace_local: Headrace, corpus: Path, tmp_path: Path) -> None:
+    old = corpus / "avro-interop/data/test.avro12"
+    (tmp_path / "old.avro").write_bytes(old.read_bytes())
+    result = headrace_local("copy", "old.avro", "out.csv")
+    assert result.code == 5
+    assert "before 1.3" in result.err
+    tree = {
+        "type": "record",
+        "name": "Node",
+        "fields": [{"name": "next", "type": ["null", "Node"]}],
+    }
+    with (tmp_path / "tree.avro").open("wb") as out:
+        fastavro.writer(out, tree, [{"next": None}])
+    result = headrace_local("copy", "tree.avro", "out.csv")
+    assert result.code == 5
+    assert "'Node' contains itself" in result.err
+
+
+def test_columns_are_chosen(
+    headrace_local: Headrace, tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    with (tmp_path / "in.avro").open("wb") as out:
+        fastavro.writer(out, SCHEMA, rows)
+    headrace_local.ok("copy", "in.avro", "out.parquet", "--columns", "price,id")
+    got = pq.read_table(tmp_path / "out.parquet")
+    assert got.column_names == ["price", "id"]
+    assert got["id"].to_pylist() == [r["id"] for r in rows]
+    assert got["price"].to_pylist() == [r["price"] for r in rows]

@@ -1,0 +1,148 @@
+"""Text files packed by other programs are read, and what is packed here other programs read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import random
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import cramjam
+import pytest
+from conftest import Headrace
+
+ROWS = 300_000
+Pack = Callable[[bytes], bytes]
+
+PACK: dict[str, Pack] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "zst": lambda data: bytes(cramjam.zstd.compress(data)),
+    "lz4": lambda data: bytes(cramjam.lz4.compress(data)),
+    "snappy": lambda data: bytes(cramjam.snappy.compress(data)),
+    "br": lambda data: bytes(cramjam.brotli.compress(data, level=5)),
+}
+UNPACK: dict[str, Pack] = {
+    "gz": gzip.decompress,
+    "bz2": bz2.decompress,
+    "zst": lambda data: bytes(cramjam.zstd.decompress(data)),
+    "lz4": lambda data: bytes(cramjam.lz4.decompress(data)),
+    "snappy": lambda data: bytes(cramjam.snappy.decompress(data)),
+    "br": lambda data: bytes(cramjam.brotli.decompress(data)),
+}
+
+
+@pytest.fixture(scope="module")
+def text() -> bytes:
+    """CSV of some megabytes, longer than one block of the writer."""
+    rnd = random.Random(3)
+    words = ["rail", "ship", "truck", "mail", "air", "fob", "deliver in person"]
+    rows = [
+        f"{i},{rnd.randrange(10**6)},{rnd.choice(words)},{rnd.randrange(10**9)}x\n"
+        for i in range(ROWS)
+    ]
+    data = ("id,number,word,share\n" + "".join(rows)).encode()
+    assert len(data) > 8 << 20
+    return data
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_reads_what_others_packed(
+    headrace_local: Headrace, tmp_path: Path, text: bytes, suffix: str
+) -> None:
+    (tmp_path / f"in.csv.{suffix}").write_bytes(PACK[suffix](text))
+    headrace_local.ok("copy", f"in.csv.{suffix}", "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == text
+
+
+@pytest.mark.parametrize("suffix", UNPACK)
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_others_read_what_was_packed(
+    headrace_local: Headrace, tmp_path: Path, text: bytes, suffix: str, kind: str
+) -> None:
+    (tmp_path / "in.csv").write_bytes(text)
+    headrace_local.ok("copy", "in.csv", f"plain.{kind}")
+    headrace_local.ok("copy", "in.csv", f"out.{kind}.{suffix}")
+    unpacked = UNPACK[suffix]((tmp_path / f"out.{kind}.{suffix}").read_bytes())
+    assert unpacked == (tmp_path / f"plain.{kind}").read_bytes()
+    assert unpacked.count(b"\n") == ROWS + (kind == "csv")
+
+
+def test_same_bytes_at_any_number_of_workers(
+    headrace_local: Headrace, tmp_path: Path, text: bytes
+) -> None:
+    (tmp_path / "in.csv").write_bytes(text)
+    for suffix in PACK:
+        made = set()
+        for workers in (1, 3):
+            name = f"out{workers}.csv.{suffix}"
+            headrace_local.ok(
+                "copy", "in.csv", name, "--workers", str(workers), "--set", "task_mb=1"
+            )
+            made.add((tmp_path / name).read_bytes())
+        assert len(made) == 1, suffix
+
+
+def hadoop(pack: Pack, data: bytes) -> bytes:
+    """Hadoop's framing: big-endian lengths of a record and of its chunks."""
+    out = b""
+    for at in range(0, len(data), 200_000):
+        record = data[at : at + 200_000]
+        out += struct.pack(">I", len(record))
+        for begin in range(0, len(record), 60_000):
+            chunk = pack(record[begin : begin + 60_000])
+            out += struct.pack(">I", len(chunk)) + chunk
+    return out
+
+
+def test_framings_found_in_the_wild(headrace_local: Headrace, tmp_path: Path, text: bytes) -> None:
+    text = text[: text.index(b"\n", 900_000) + 1]
+    raw = lambda data: bytes(cramjam.snappy.compress_raw(data))  # noqa: E731
+    block = lambda data: bytes(cramjam.lz4.compress_block(data, store_size=False))  # noqa: E731
+    files = {
+        "hadoop.csv.snappy": hadoop(raw, text),
+        "bare.csv.snappy": raw(text),
+        "hadoop.csv.lz4": hadoop(block, text),
+        "members.csv.gz": b"".join(
+            gzip.compress(text[i : i + 77_777]) for i in range(0, len(text), 77_777)
+        ),
+        "padded.csv.gz": gzip.compress(text) + bytes(512),
+        "streams.csv.bz2": bz2.compress(text[:5000]) + bz2.compress(text[5000:]),
+        "frames.csv.zst": PACK["zst"](text[:5000])
+        + b"\x50\x2a\x4d\x18\3\0\0\0abc"
+        + PACK["zst"](text[5000:]),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        headrace_local.ok("copy", name, "out.csv", "--set", "mode=replace")
+        assert (tmp_path / "out.csv").read_bytes() == text, name
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "zst", "lz4", "br"])
+def test_a_cut_file_fails(
+    headrace_local: Headrace, tmp_path: Path, text: bytes, suffix: str
+) -> None:
+    packed = PACK[suffix](text[:300_000])
+    for cut in (1, 30, len(packed) // 2, len(packed) - 1):
+        (tmp_path / f"in.csv.{suffix}").write_bytes(packed[:cut])
+        result = headrace_local("copy", f"in.csv.{suffix}", f"out{cut}.csv")
+        assert result.code == 5, f"{suffix} cut at {cut}: {result.code} {result.err}"
+        assert f"in.csv.{suffix}" in result.err
+        assert not (tmp_path / f"out{cut}.csv").exists()
+
+
+def test_junk_behind_the_end_fails(headrace_local: Headrace, tmp_path: Path, text: bytes) -> None:
+    for suffix, pack in PACK.items():
+        (tmp_path / f"in.csv.{suffix}").write_bytes(pack(text[:5000]) + b"<html>")
+        result = headrace_local("copy", f"in.csv.{suffix}", f"out-{suffix}.csv")
+        assert result.code == 5, f"{suffix}: {result.code} {result.err}"
+
+
+def test_xz_says_why_not(headrace_local: Headrace, tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "in.csv.xz").write_bytes(lzma.compress(text[:5000]))
+    result = headrace_local("copy", "in.csv.xz", "out.csv")
+    assert result.code == 5
+    assert "xz is not built in" in result.err
