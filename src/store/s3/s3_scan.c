@@ -141,16 +141,63 @@ size_t s3_decode_text(struct hr_slice text, bool url, char *dst) {
     return url ? s3_decode_url(hr_slice_of(dst, n), dst) : n;
 }
 
-/* Copies plain text quickly; SIZE_MAX as soon as a byte needs a closer look. */
-static size_t copy_plain(const uint8_t *p, size_t len, bool url, char *dst) {
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = p[i];
-        if (c == '&' || !plain_byte(c) || (url && (c == '%' || c == '+'))) {
+/* Value of a hex digit + 1, 0: not one. */
+static const uint8_t hex_plus_1[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
+#define EACH(c) (0x0101010101010101ULL * (c))
+
+/* A bit in every byte that is zero (exact up to and including the first such byte). */
+static uint64_t zeros(uint64_t v) {
+    return (v - EACH(1)) & ~v & EACH(0x80);
+}
+
+/* Which of eight bytes need a closer look: '&', control bytes and, in url, '%' and '+'. */
+static uint64_t specials(uint64_t w, bool url) {
+    uint64_t found = zeros(w ^ EACH('&')) | ((w - EACH(0x20)) & ~w & EACH(0x80));
+    return url ? found | zeros(w ^ EACH('%')) | zeros(w ^ EACH('+')) : found;
+}
+
+/* Copies text, decoding %XX and '+' when asked. May read and write 8 bytes past the end. SIZE_MAX:
+ * an entity, a control byte or broken encoding, for the careful way to look at. */
+static size_t copy_decoded(const uint8_t *p, size_t len, bool url, char *dst) {
+    const uint8_t *end = p + len;
+    char *d = dst;
+    while (p < end) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        memcpy(d, &w, 8);
+        uint64_t found = specials(w, url);
+        size_t n = found ? (size_t)__builtin_ctzll(found) / 8 : 8;
+        if (n >= (size_t)(end - p)) {
+            d += end - p;
+            break;
+        }
+        p += n;
+        d += n;
+        if (n == 8) {
+            continue;
+        }
+        if (*p == '+') {
+            *d++ = ' ';
+            p++;
+        } else if (*p == '%' && end - p > 2) {
+            unsigned high = hex_plus_1[p[1]];
+            unsigned low = hex_plus_1[p[2]];
+            unsigned code = (high - 1) * 16 + (low - 1);
+            if (high == 0 || low == 0 || code == 0) {
+                return SIZE_MAX;
+            }
+            *d++ = (char)code;
+            p += 3;
+        } else {
             return SIZE_MAX;
         }
-        dst[i] = (char)c;
     }
-    return len;
+    return (size_t)(d - dst);
 }
 
 static bool two_digits(const uint8_t *p, int *out) {
@@ -212,6 +259,7 @@ enum field {
     F_TRUNCATED,
     F_TOKEN,
     F_COUNT,
+    F_CLASS,
     F_SKIP
 };
 
@@ -231,6 +279,8 @@ struct scan {
     int64_t count; /* KeyCount, -1 unknown */
     struct hr_list_item *item;
     size_t key_len;
+    uint8_t day[10]; /* of the last LastModified, as text, */
+    int64_t day_us;  /* and as a time */
     int rc;
 };
 
@@ -258,6 +308,27 @@ static bool failed(struct scan *s) {
     return false;
 }
 
+/* Broken text must not pass just because nobody wants it. */
+static bool plain_text(const uint8_t *p, const uint8_t *end) {
+    while (p < end) {
+        uint64_t found = specials(load8(p), false);
+        size_t n = found ? (size_t)__builtin_ctzll(found) / 8 : 8;
+        if (n == 8 || n >= (size_t)(end - p)) {
+            p += 8;
+            continue;
+        }
+        p += n;
+        char scratch[4];
+        size_t out;
+        size_t used = *p == '&' ? entity(p, end, scratch, &out) : plain_byte(*p);
+        if (used == 0) {
+            return false;
+        }
+        p += used;
+    }
+    return true;
+}
+
 static bool open_field(struct scan *s, enum field field, const uint8_t *text) {
     if (s->field != F_NONE || text > s->end) {
         return give_up(s);
@@ -271,11 +342,11 @@ static bool open_field(struct scan *s, enum field field, const uint8_t *text) {
 static bool take_key(struct scan *s, const uint8_t *close) {
     char *place;
     size_t len = (size_t)(close - s->text);
-    s->item = hr_page_reserve(s->page, len, &place);
+    s->item = hr_page_reserve(s->page, len + 8, &place);
     if (s->item == NULL) {
         return failed(s);
     }
-    s->key_len = copy_plain(s->text, len, s->url, place);
+    s->key_len = copy_decoded(s->text, len, s->url, place);
     if (s->key_len == SIZE_MAX) {
         s->key_len = s3_decode_text(hr_slice_of(s->text, len), s->url, place);
     }
@@ -312,11 +383,35 @@ static bool take_etag(struct scan *s, const uint8_t *close) {
         p++;
         len -= 2;
     }
-    if (len >= sizeof(info->etag) || copy_plain(p, len, false, info->etag) == SIZE_MAX ||
+    if (len + 8 >= sizeof(info->etag) || copy_decoded(p, len, false, info->etag) == SIZE_MAX ||
         memchr(p, '"', len) != NULL) {
         return give_up(s);
     }
     info->etag[len] = '\0';
+    return true;
+}
+
+/* Most objects of a page are of the same few days, so the calendar is asked once for each. */
+static bool take_time(struct scan *s, const uint8_t *close) {
+    const uint8_t *p = s->text;
+    int64_t *out = &s->item->info.mtime_us;
+    int h;
+    int m;
+    int sec;
+    if (close - p == 24 && memcmp(p, s->day, 10) == 0 && p[10] == 'T' && p[13] == ':' &&
+        p[16] == ':' && p[19] == '.' && p[23] == 'Z' && two_digits(p + 11, &h) && h < 24 &&
+        two_digits(p + 14, &m) && m < 60 && two_digits(p + 17, &sec) && sec < 60) {
+        int millis = (p[20] - '0') * 100 + (p[21] - '0') * 10 + (p[22] - '0');
+        if (millis >= 0 && millis <= 999 && p[20] <= '9' && p[21] <= '9' && p[22] <= '9') {
+            *out = s->day_us + ((h * 60 + m) * 60 + sec) * 1000000LL + millis * 1000LL;
+            return true;
+        }
+    }
+    *out = s3_parse_time(hr_slice_of(p, (size_t)(close - p)));
+    if (close - p == 24 && *out != 0) {
+        memcpy(s->day, p, 10);
+        s->day_us = *out - (*out % 86400000000LL + 86400000000LL) % 86400000000LL;
+    }
     return true;
 }
 
@@ -356,9 +451,7 @@ static bool close_field(struct scan *s, enum field field, const uint8_t *close) 
     }
     switch (field) {
     case F_KEY: return take_key(s, close);
-    case F_TIME:
-        s->item->info.mtime_us = s3_parse_time(hr_slice_of(s->text, (size_t)(close - s->text)));
-        return true;
+    case F_TIME: return take_time(s, close);
     case F_ETAG: return take_etag(s, close);
     case F_SIZE: return take_number(s, close, &s->item->info.size);
     case F_PREFIX:
@@ -371,6 +464,7 @@ static bool close_field(struct scan *s, enum field field, const uint8_t *close) 
     case F_TRUNCATED: return take_truncated(s, close);
     case F_TOKEN: return take_token(s, close);
     case F_COUNT: return take_number(s, close, &s->count);
+    case F_CLASS: return plain_text(s->text, close) ? true : give_up(s);
     default: return true;
     }
 }
@@ -401,13 +495,7 @@ static bool other_tag(struct scan *s, const uint8_t *tag) {
             return give_up(s);
         }
         s->field = F_NONE;
-        /* Broken text must not pass just because nobody wants it. */
-        for (const uint8_t *p = s->text; p < tag - 1; p++) {
-            if (!plain_byte(*p) || *p == '&') {
-                return give_up(s);
-            }
-        }
-        return true;
+        return plain_text(s->text, tag - 1) ? true : give_up(s);
     }
     if (s->field != F_NONE || s->state == S_START || s->state == S_AFTER) {
         return give_up(s);
@@ -512,6 +600,13 @@ static bool tag_in_contents(struct scan *s, const uint8_t *tag) {
         }
         if (w == TAG8('/', 'C', 'o', 'n', 't', 'e', 'n', 't')) {
             return end_contents(s, tag);
+        }
+        if (w == TAG8('S', 't', 'o', 'r', 'a', 'g', 'e', 'C') && memcmp(tag + 8, "lass>", 5) == 0) {
+            return open_field(s, F_CLASS, tag + 13);
+        }
+        if (w == TAG8('/', 'S', 't', 'o', 'r', 'a', 'g', 'e') &&
+            memcmp(tag + 8, "Class>", 6) == 0) {
+            return close_field(s, F_CLASS, tag - 1);
         }
     }
     return other_tag(s, tag);
