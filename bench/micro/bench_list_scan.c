@@ -69,13 +69,14 @@ int main(void) {
     make_page(&text);
     hr_buf_reserve(&text, S3_SCAN_PAD, NULL);
     memset(text.ptr + text.len, 0, S3_SCAN_PAD);
-    printf("list_scan.tags %.1f ns/key 17.9\n", measure(s3_scan_list, hr_buf_slice(&text), ROUNDS));
+    printf("list_scan.tags %.1f ns/key 17.9\n",
+           measure(hr_s3_scan_list, hr_buf_slice(&text), ROUNDS));
     hr_cpu_override(&scalar);
     printf("list_scan.tags_scalar %.1f ns/key\n",
-           measure(s3_scan_list, hr_buf_slice(&text), ROUNDS));
+           measure(hr_s3_scan_list, hr_buf_slice(&text), ROUNDS));
     hr_cpu_override(NULL);
     printf("list_scan.expat %.1f ns/key 724\n",
-           measure(s3_xml_list, hr_buf_slice(&text), ROUNDS / 10));
+           measure(hr_s3_xml_list, hr_buf_slice(&text), ROUNDS / 10));
     hr_buf_release(&text);
     return 0;
 }

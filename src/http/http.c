@@ -108,9 +108,9 @@ static void start(struct hr_http *http, struct hr_http_req *req) {
     if (t != NULL) {
         http->idle = t->next;
     } else {
-        t = transfer_new(&http->conf, http->share, http->wide);
+        t = hr_transfer_new(&http->conf, http->share, http->wide);
     }
-    if (t == NULL || transfer_begin(t, req) != 0) {
+    if (t == NULL || hr_transfer_begin(t, req) != 0) {
         if (t != NULL) {
             t->next = http->idle;
             http->idle = t;
@@ -231,7 +231,7 @@ static void collect(struct hr_http *http) {
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private_);
         struct transfer *t = (struct transfer *)(void *)private_;
         struct hr_http_req *req = t->req;
-        transfer_end(t, code);
+        hr_transfer_end(t, code);
         curl_multi_remove_handle(http->multi, t->curl);
         release_transfer(http, t);
         finish(req);
@@ -395,7 +395,7 @@ static void http_release(struct hr_http *http) {
     while (http->idle != NULL) {
         struct transfer *t = http->idle;
         http->idle = t->next;
-        transfer_free(t);
+        hr_transfer_free(t);
     }
     if (http->multi != NULL) {
         curl_multi_cleanup(http->multi);

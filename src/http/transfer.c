@@ -178,7 +178,7 @@ static void set_constants(struct transfer *t, const struct hr_http_conf *conf, C
                      (long)(conf->timeout_seconds > 0 ? conf->timeout_seconds : 300));
 }
 
-struct transfer *transfer_new(const struct hr_http_conf *conf, CURLSH *share, bool wide) {
+struct transfer *hr_transfer_new(const struct hr_http_conf *conf, CURLSH *share, bool wide) {
     struct transfer *t = hr_calloc(1, sizeof(*t));
     if (t == NULL) {
         return NULL;
@@ -192,7 +192,7 @@ struct transfer *transfer_new(const struct hr_http_conf *conf, CURLSH *share, bo
     return t;
 }
 
-void transfer_free(struct transfer *t) {
+void hr_transfer_free(struct transfer *t) {
     if (t != NULL) {
         curl_easy_cleanup(t->curl);
         hr_free(t);
@@ -221,7 +221,7 @@ static void set_headers(struct transfer *t, const struct hr_http_req *req) {
     curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, &t->lines[0]);
 }
 
-int transfer_begin(struct transfer *t, struct hr_http_req *req) {
+int hr_transfer_begin(struct transfer *t, struct hr_http_req *req) {
     CURL *c = t->curl;
     t->req = req;
     t->refused = t->too_long = t->no_memory = t->over_bound = false;
@@ -364,7 +364,7 @@ static int explain(struct transfer *t, CURLcode code, struct hr_error *err) {
     }
 }
 
-void transfer_end(struct transfer *t, CURLcode code) {
+void hr_transfer_end(struct transfer *t, CURLcode code) {
     struct hr_http_req *req = t->req;
     long connects = 0;
     curl_off_t first = 0;

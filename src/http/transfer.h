@@ -20,11 +20,11 @@ struct transfer {
 };
 
 /* share: TLS sessions of all handles. wide: large receive buffers. NULL: no memory. */
-struct transfer *transfer_new(const struct hr_http_conf *conf, CURLSH *share, bool wide);
-void transfer_free(struct transfer *t);
+struct transfer *hr_transfer_new(const struct hr_http_conf *conf, CURLSH *share, bool wide);
+void hr_transfer_free(struct transfer *t);
 /* Sets the request's options; 0 or HR_E_NOMEM. */
-int transfer_begin(struct transfer *t, struct hr_http_req *req);
+int hr_transfer_begin(struct transfer *t, struct hr_http_req *req);
 /* Fills the request's results from what libcurl says. */
-void transfer_end(struct transfer *t, CURLcode code);
+void hr_transfer_end(struct transfer *t, CURLcode code);
 
 #endif

@@ -16,8 +16,8 @@
 #define LOCAL_PART ((size_t)1 << 20)
 #define FIRST_WINDOW ((size_t)64 << 10) /* of reads past a split's end, and of object sources */
 
-int feed_part_new(struct hr_feed *f, size_t split, int64_t offset, int64_t len,
-                  struct feed_part **out, struct hr_error *err) {
+int hr_feed_part_new(struct hr_feed *f, size_t split, int64_t offset, int64_t len,
+                     struct feed_part **out, struct hr_error *err) {
     struct feed_part *part = hr_calloc(1, sizeof(*part));
     if (part == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not read '%s': out of memory", f->splits[split].key);
@@ -51,7 +51,7 @@ static void part_done(struct hr_store_req *req) {
     pthread_mutex_unlock(&f->lock);
 }
 
-int feed_issue(struct hr_feed *f, struct feed_part *part, bool must, struct hr_error *err) {
+int hr_feed_issue(struct hr_feed *f, struct feed_part *part, bool must, struct hr_error *err) {
     const struct hr_split *split = &f->splits[part->split];
     size_t len = (size_t)part->len;
     if (!must) {
@@ -89,7 +89,7 @@ int feed_issue(struct hr_feed *f, struct feed_part *part, bool must, struct hr_e
     return 0;
 }
 
-int feed_wait(struct hr_feed *f, struct feed_part *part, struct hr_error *err) {
+int hr_feed_wait(struct hr_feed *f, struct feed_part *part, struct hr_error *err) {
     const struct hr_split *split = &f->splits[part->split];
     pthread_mutex_lock(&f->lock);
     while (!part->done) {
@@ -113,7 +113,7 @@ int feed_wait(struct hr_feed *f, struct feed_part *part, struct hr_error *err) {
     return 0;
 }
 
-void feed_drop(struct hr_feed *f, struct feed_part *part) {
+void hr_feed_drop(struct hr_feed *f, struct feed_part *part) {
     if (part == NULL) {
         return;
     }
@@ -175,7 +175,7 @@ static bool room_ahead(const struct hr_feed *f, int64_t len) {
            f->held + (size_t)len <= (size_t)f->parts_ahead * f->part_size;
 }
 
-int feed_run_ahead(struct hr_feed *f, bool must, struct hr_error *err) {
+int hr_feed_run_ahead(struct hr_feed *f, bool must, struct hr_error *err) {
     int64_t offset;
     int64_t len;
     while (next_range(f, &offset, &len) && room_ahead(f, len)) {
@@ -183,11 +183,11 @@ int feed_run_ahead(struct hr_feed *f, bool must, struct hr_error *err) {
             break;
         }
         struct feed_part *part = NULL;
-        int rc = feed_part_new(f, f->issue_split, offset, len, &part, err);
+        int rc = hr_feed_part_new(f, f->issue_split, offset, len, &part, err);
         if (rc != 0) {
             return must && f->queued == 0 ? rc : 0;
         }
-        rc = feed_issue(f, part, must && f->queued == 0, err);
+        rc = hr_feed_issue(f, part, must && f->queued == 0, err);
         if (rc != 0) {
             hr_free(part);
             return must && f->queued == 0 ? rc : 0;
@@ -219,20 +219,20 @@ static struct feed_part *pop_current(struct hr_feed *f, int64_t offset) {
     return part;
 }
 
-int feed_take_whole(struct hr_feed *f, struct feed_part **out, struct hr_error *err) {
+int hr_feed_take_whole(struct hr_feed *f, struct feed_part **out, struct hr_error *err) {
     const struct hr_split *s = feed_split(f);
     *out = f->whole;
     if (f->whole != NULL || !s->random || s->size <= 0 || !fits_one_part(f, s)) {
         return 0;
     }
-    int rc = feed_run_ahead(f, true, err);
+    int rc = hr_feed_run_ahead(f, true, err);
     struct feed_part *part = rc == 0 ? pop_current(f, 0) : NULL;
     if (part == NULL) {
         return rc; /* it failed before: read_at goes its own way */
     }
-    rc = feed_wait(f, part, err);
+    rc = hr_feed_wait(f, part, err);
     if (rc != 0) {
-        feed_drop(f, part);
+        hr_feed_drop(f, part);
         return rc;
     }
     *out = f->whole = part;
@@ -250,18 +250,18 @@ static int next_demand(struct hr_feed *f, struct hr_slice *out, struct hr_error 
         len = s->size - f->pos;
     }
     struct feed_part *part = NULL;
-    int rc = feed_part_new(f, f->current - 1, f->pos, len, &part, err);
+    int rc = hr_feed_part_new(f, f->current - 1, f->pos, len, &part, err);
     if (rc != 0) {
         return rc;
     }
-    rc = feed_issue(f, part, true, err);
+    rc = hr_feed_issue(f, part, true, err);
     if (rc != 0) {
         hr_free(part);
         return rc;
     }
-    rc = feed_wait(f, part, err);
+    rc = hr_feed_wait(f, part, err);
     if (rc != 0 || part->req.got == 0) {
-        feed_drop(f, part);
+        hr_feed_drop(f, part);
         return rc ? rc : HR_END;
     }
     f->grown = f->grown * 2 < f->part_size ? f->grown * 2 : f->part_size;
@@ -275,9 +275,9 @@ static int source_next(struct hr_source *src, struct hr_slice *out, struct hr_er
     struct hr_feed *f = ((struct feed_source *)(void *)src)->feed;
     const struct hr_split *s = feed_split(f);
     struct feed_part *part;
-    feed_drop(f, f->given);
+    hr_feed_drop(f, f->given);
     f->given = NULL;
-    int rc = feed_take_whole(f, &part, err);
+    int rc = hr_feed_take_whole(f, &part, err);
     if (rc != 0) {
         return rc;
     }
@@ -291,10 +291,10 @@ static int source_next(struct hr_source *src, struct hr_slice *out, struct hr_er
     }
     int64_t end = split_end(s);
     if (end < 0 || f->pos >= end || s->random) {
-        feed_run_ahead(f, false, NULL);
+        hr_feed_run_ahead(f, false, NULL);
         return next_demand(f, out, err);
     }
-    rc = feed_run_ahead(f, true, err);
+    rc = hr_feed_run_ahead(f, true, err);
     if (rc != 0) {
         return rc;
     }
@@ -302,9 +302,9 @@ static int source_next(struct hr_source *src, struct hr_slice *out, struct hr_er
     if (part == NULL) {
         return next_demand(f, out, err);
     }
-    rc = feed_wait(f, part, err);
+    rc = hr_feed_wait(f, part, err);
     if (rc != 0) {
-        feed_drop(f, part);
+        hr_feed_drop(f, part);
         return rc;
     }
     f->given = part;
@@ -320,8 +320,8 @@ static void source_close(struct hr_source *src) {
 
 static const struct hr_source_ops source_ops = {
     .next = source_next,
-    .read_at = feed_read_at,
-    .hint = feed_hint,
+    .read_at = hr_feed_read_at,
+    .hint = hr_feed_hint,
     .close = source_close,
 };
 
@@ -329,16 +329,16 @@ static const struct hr_source_ops source_ops = {
 
 /* Lets go of everything fetched for splits up to the current one. */
 static void leave_split(struct hr_feed *f) {
-    feed_drop(f, f->given);
-    feed_drop(f, f->whole);
-    feed_drop(f, f->cache);
+    hr_feed_drop(f, f->given);
+    hr_feed_drop(f, f->whole);
+    hr_feed_drop(f, f->cache);
     f->given = f->whole = f->cache = NULL;
-    feed_drop_blocks(f);
+    hr_feed_drop_blocks(f);
     while (f->head_part != NULL && f->head_part->split < f->current) {
         struct feed_part *part = f->head_part;
         f->head_part = part->next;
         f->queued--;
-        feed_drop(f, part);
+        hr_feed_drop(f, part);
     }
     if (f->head_part == NULL) {
         f->tail = &f->head_part;
@@ -377,7 +377,7 @@ int hr_feed_open(const struct hr_feed_conf *conf, const struct hr_split *splits,
     if (*out == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not open the input of a task: out of memory");
     }
-    feed_run_ahead(*out, false, NULL);
+    hr_feed_run_ahead(*out, false, NULL);
     return 0;
 }
 
@@ -401,7 +401,7 @@ int hr_feed_next(struct hr_feed *f, const struct hr_split **out_split, struct hr
     f->src.base.name = s->key;
     f->src.base.size = s->size;
     f->src.base.random = s->size >= 0 && (f->store->caps & HR_CAP_RANGE) != 0;
-    feed_run_ahead(f, false, NULL);
+    hr_feed_run_ahead(f, false, NULL);
     *out_split = s;
     *out = &f->src.base;
     return 0;
@@ -437,8 +437,8 @@ static void object_close(struct hr_source *src) {
 
 static const struct hr_source_ops object_ops = {
     .next = source_next,
-    .read_at = feed_read_at,
-    .hint = feed_hint,
+    .read_at = hr_feed_read_at,
+    .hint = hr_feed_hint,
     .close = object_close,
 };
 

@@ -66,24 +66,24 @@ static inline int64_t split_end(const struct hr_split *s) {
 }
 
 /* A part of a split, not issued. */
-int feed_part_new(struct hr_feed *f, size_t split, int64_t offset, int64_t len,
-                  struct feed_part **out, struct hr_error *err);
+int hr_feed_part_new(struct hr_feed *f, size_t split, int64_t offset, int64_t len,
+                     struct feed_part **out, struct hr_error *err);
 /* Buffer and GET. `must`: get budget by waiting (or over the limit when this feed holds buffers
  * already, so that nobody waits while holding); else HR_MORE when there is none. */
-int feed_issue(struct hr_feed *f, struct feed_part *part, bool must, struct hr_error *err);
+int hr_feed_issue(struct hr_feed *f, struct feed_part *part, bool must, struct hr_error *err);
 /* Until it came; its result. Fewer bytes than asked for are HR_E_CHANGED. */
-int feed_wait(struct hr_feed *f, struct feed_part *part, struct hr_error *err);
+int hr_feed_wait(struct hr_feed *f, struct feed_part *part, struct hr_error *err);
 /* Gives a part back, now or when its GET has come back. NULL allowed. */
-void feed_drop(struct hr_feed *f, struct feed_part *part);
+void hr_feed_drop(struct hr_feed *f, struct feed_part *part);
 /* Issues what should be on its way in order. */
-int feed_run_ahead(struct hr_feed *f, bool must, struct hr_error *err);
+int hr_feed_run_ahead(struct hr_feed *f, bool must, struct hr_error *err);
 /* The whole current split when it is fetched in one part; NULL otherwise. */
-int feed_take_whole(struct hr_feed *f, struct feed_part **out, struct hr_error *err);
+int hr_feed_take_whole(struct hr_feed *f, struct feed_part **out, struct hr_error *err);
 
 /* ---- feed_random.c */
-int feed_read_at(struct hr_source *src, int64_t offset, size_t len, uint8_t *dst,
-                 struct hr_error *err);
-void feed_hint(struct hr_source *src, const struct hr_range *ranges, size_t count);
-void feed_drop_blocks(struct hr_feed *f);
+int hr_feed_read_at(struct hr_source *src, int64_t offset, size_t len, uint8_t *dst,
+                    struct hr_error *err);
+void hr_feed_hint(struct hr_source *src, const struct hr_range *ranges, size_t count);
+void hr_feed_drop_blocks(struct hr_feed *f);
 
 #endif

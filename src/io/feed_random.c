@@ -73,7 +73,7 @@ static void run_blocks(struct hr_feed *f) {
     for (struct feed_part *b = f->blocks; b != NULL; b = b->next) {
         if (b->buf == NULL) {
             if ((f->held > 0 && f->held + (size_t)b->len > limit) ||
-                feed_issue(f, b, false, NULL) != 0) {
+                hr_feed_issue(f, b, false, NULL) != 0) {
                 return;
             }
         }
@@ -87,7 +87,7 @@ static bool plan_span(struct hr_feed *f, struct feed_part ***tail, const struct 
         int64_t len = s->end - at;
         len = len < (int64_t)f->part_size ? len : (int64_t)f->part_size;
         struct feed_part *b = NULL;
-        if (feed_part_new(f, f->current - 1, at, len, &b, NULL) != 0) {
+        if (hr_feed_part_new(f, f->current - 1, at, len, &b, NULL) != 0) {
             return false;
         }
         b->wanted = wanted < len ? wanted : len;
@@ -99,7 +99,7 @@ static bool plan_span(struct hr_feed *f, struct feed_part ***tail, const struct 
     return true;
 }
 
-void feed_hint(struct hr_source *src, const struct hr_range *ranges, size_t count) {
+void hr_feed_hint(struct hr_source *src, const struct hr_range *ranges, size_t count) {
     struct hr_feed *f = ((struct feed_source *)(void *)src)->feed;
     const struct hr_split *s = feed_split(f);
     bool whole = f->whole != NULL || (s->random && (size_t)s->size <= f->part_size);
@@ -134,11 +134,11 @@ void feed_hint(struct hr_source *src, const struct hr_range *ranges, size_t coun
     run_blocks(f);
 }
 
-void feed_drop_blocks(struct hr_feed *f) {
+void hr_feed_drop_blocks(struct hr_feed *f) {
     while (f->blocks != NULL) {
         struct feed_part *b = f->blocks;
         f->blocks = b->next;
-        feed_drop(f, b);
+        hr_feed_drop(f, b);
     }
 }
 
@@ -148,7 +148,7 @@ static void unlink_block(struct hr_feed *f, struct feed_part *block) {
         link = &(*link)->next;
     }
     *link = block->next;
-    feed_drop(f, block);
+    hr_feed_drop(f, block);
 }
 
 /* Copies from a block, fetching it first when it was only planned; lets it go when it is used up.
@@ -157,9 +157,9 @@ static int read_block(struct hr_feed *f, struct feed_part *b, int64_t offset, si
                       uint8_t *dst, size_t *got, struct hr_error *err) {
     int rc = 0;
     if (b->buf == NULL) {
-        rc = feed_issue(f, b, true, err);
+        rc = hr_feed_issue(f, b, true, err);
     }
-    rc = rc ? rc : feed_wait(f, b, err);
+    rc = rc ? rc : hr_feed_wait(f, b, err);
     if (rc != 0) {
         unlink_block(f, b);
         return rc;
@@ -272,20 +272,20 @@ static int fill_cache(struct hr_feed *f, int64_t offset, struct hr_error *err) {
     begin = begin < 0 ? 0 : begin;
     int64_t len = s->size - begin < SMALL ? s->size - begin : SMALL;
     struct feed_part *part = NULL;
-    feed_drop(f, f->cache);
+    hr_feed_drop(f, f->cache);
     f->cache = NULL;
-    int rc = feed_part_new(f, f->current - 1, begin, len, &part, err);
+    int rc = hr_feed_part_new(f, f->current - 1, begin, len, &part, err);
     if (rc != 0) {
         return rc;
     }
-    rc = feed_issue(f, part, true, err);
+    rc = hr_feed_issue(f, part, true, err);
     if (rc != 0) {
         hr_free(part);
         return rc;
     }
-    rc = feed_wait(f, part, err);
+    rc = hr_feed_wait(f, part, err);
     if (rc != 0) {
-        feed_drop(f, part);
+        hr_feed_drop(f, part);
         return rc;
     }
     f->cache = part;
@@ -319,8 +319,8 @@ static int read_step(struct hr_feed *f, int64_t offset, size_t len, uint8_t *dst
     return read_direct(f, offset, len, dst, err);
 }
 
-int feed_read_at(struct hr_source *src, int64_t offset, size_t len, uint8_t *dst,
-                 struct hr_error *err) {
+int hr_feed_read_at(struct hr_source *src, int64_t offset, size_t len, uint8_t *dst,
+                    struct hr_error *err) {
     struct hr_feed *f = ((struct feed_source *)(void *)src)->feed;
     const struct hr_split *s = feed_split(f);
     struct feed_part *whole;
@@ -338,7 +338,7 @@ int feed_read_at(struct hr_source *src, int64_t offset, size_t len, uint8_t *dst
         hr_error_place(err, offset, -1, NULL);
         return HR_E_CORRUPT;
     }
-    int rc = feed_take_whole(f, &whole, err);
+    int rc = hr_feed_take_whole(f, &whole, err);
     if (rc == 0 && whole != NULL) {
         if (len > 0) {
             memcpy(dst, whole->buf + offset, len);

@@ -54,8 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int i = 0; i < 3; i++) {
         hr_buf_init(&r[i].token, 1 << 14);
         hr_cpu_override(i == 1 ? &scalar : NULL);
-        r[i].rc = i == 2 ? s3_xml_list(text, &r[i].page, &r[i].token, &r[i].truncated, NULL)
-                         : s3_scan_list(text, &r[i].page, &r[i].token, &r[i].truncated, NULL);
+        r[i].rc = i == 2 ? hr_s3_xml_list(text, &r[i].page, &r[i].token, &r[i].truncated, NULL)
+                         : hr_s3_scan_list(text, &r[i].page, &r[i].token, &r[i].truncated, NULL);
         finish(&r[i]);
     }
     hr_cpu_override(NULL);

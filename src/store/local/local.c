@@ -13,13 +13,13 @@
 #include "base/mem.h"
 #include "base/time.h"
 
-void local_count(struct local_store *s, uint64_t *counter, uint64_t n) {
+void hr_local_count(struct local_store *s, uint64_t *counter, uint64_t n) {
     pthread_mutex_lock(&s->lock);
     *counter += n;
     pthread_mutex_unlock(&s->lock);
 }
 
-void local_info(const struct stat *st, struct hr_object_info *out) {
+void hr_local_info(const struct stat *st, struct hr_object_info *out) {
     int64_t mtime = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
     int64_t ctime = (int64_t)st->st_ctim.tv_sec * 1000000 + st->st_ctim.tv_nsec / 1000;
     out->size = st->st_size;
@@ -32,7 +32,7 @@ void local_info(const struct stat *st, struct hr_object_info *out) {
 static int open_root(struct local_store *s, bool read_only, struct hr_error *err) {
     s->root = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->root < 0 && errno == ENOENT && !read_only) {
-        int rc = local_make_root(s->path, err);
+        int rc = hr_local_make_root(s->path, err);
         if (rc != 0) {
             return rc;
         }
@@ -59,7 +59,7 @@ static int open_root(struct local_store *s, bool read_only, struct hr_error *err
 static void local_close(struct hr_store *store) {
     struct local_store *s = local_of(store);
     for (size_t i = 0; i < LOCAL_IDLE_WALKS; i++) {
-        local_walk_free(s->idle[i]);
+        hr_local_walk_free(s->idle[i]);
     }
     if (s->root >= 0) {
         close(s->root);
@@ -107,7 +107,7 @@ static int local_open(const struct hr_store_conf *conf, struct hr_store **out,
 /* A regular file open for reading; non-blocking, so that a pipe in the folder cannot hang us. */
 static int open_file(struct local_store *s, const char *key, struct stat *st,
                      struct hr_error *err) {
-    int rc = local_check_key(key, HR_E_NO_OBJECT, err);
+    int rc = hr_local_check_key(key, HR_E_NO_OBJECT, err);
     if (rc != 0) {
         return rc;
     }
@@ -164,7 +164,7 @@ static int read_range(struct local_store *s, struct hr_store_req *req) {
     }
     int rc = 0;
     struct hr_object_info after;
-    local_info(&st, &req->info);
+    hr_local_info(&st, &req->info);
     if (req->if_match != NULL && strcmp(req->if_match, req->info.etag) != 0) {
         rc = changed(req, req->info.etag, &req->err);
         goto out;
@@ -182,7 +182,7 @@ static int read_range(struct local_store *s, struct hr_store_req *req) {
     }
     /* Written to while we read: the bytes may be a mixture. */
     if (fstat(fd, &st) == 0) {
-        local_info(&st, &after);
+        hr_local_info(&st, &after);
         if (strcmp(after.etag, req->info.etag) != 0) {
             rc = changed(req, after.etag, &req->err);
         }
@@ -199,7 +199,7 @@ static void local_submit(struct hr_store *store, struct hr_store_req *req) {
     if (atomic_load_explicit(&s->cancelled, memory_order_relaxed)) {
         req->rc = hr_fail(&req->err, HR_E_CANCELLED, "could not use '%s': interrupted", req->key);
     } else if (req->kind == HR_REQ_PART) {
-        req->rc = local_write_part(s, req);
+        req->rc = hr_local_write_part(s, req);
     } else {
         req->rc = read_range(s, req);
         pthread_mutex_lock(&s->lock);
@@ -221,13 +221,13 @@ static int local_stat(struct hr_store *store, const char *key, struct hr_object_
     if (meta_out != NULL) {
         meta_out->value = NULL; /* files carry no metadata; a published name is the proof here */
     }
-    local_count(s, &s->counters.head, 1);
+    hr_local_count(s, &s->counters.head, 1);
     int fd = open_file(s, key, &st, err);
     if (fd < 0) {
         return fd;
     }
     close(fd);
-    local_info(&st, out);
+    hr_local_info(&st, out);
     return 0;
 }
 
@@ -250,17 +250,17 @@ const struct hr_store_driver hr_store_local = {
     .schemes = local_schemes,
     .open = local_open,
     .close = local_close,
-    .list = local_list,
+    .list = hr_local_list,
     .stat = local_stat,
     .submit = local_submit,
     .cancel = local_cancel,
-    .put = local_put,
-    .remove = local_remove,
-    .mp_create = local_mp_create,
-    .mp_complete = local_mp_complete,
-    .mp_abort = local_mp_abort,
-    .mp_sync = local_mp_sync,
-    .mp_list = local_mp_list,
+    .put = hr_local_put,
+    .remove = hr_local_remove,
+    .mp_create = hr_local_mp_create,
+    .mp_complete = hr_local_mp_complete,
+    .mp_abort = hr_local_mp_abort,
+    .mp_sync = hr_local_mp_sync,
+    .mp_list = hr_local_mp_list,
     .clock_us = local_clock,
     .counters = local_counters,
 };

@@ -59,7 +59,7 @@ static void level_free(struct level *level) {
     }
 }
 
-void local_walk_free(struct local_walk *w) {
+void hr_local_walk_free(struct local_walk *w) {
     if (w == NULL) {
         return;
     }
@@ -216,7 +216,7 @@ static int load(struct local_walk *w, struct level *level, int fd, const struct 
             continue;
         }
         int kind = entry_kind(fd, d);
-        bool hidden = local_is_hidden(d->d_name);
+        bool hidden = hr_local_is_hidden(d->d_name);
         if (kind < 0 || (hidden && kind == 1) || (kind == 0 && hidden != w->temporaries)) {
             continue;
         }
@@ -377,7 +377,7 @@ static bool has_file(int fd, int depth) {
         rewinddir(dir);
         while (!found && (d = readdir(dir)) != NULL) {
             if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-                local_is_hidden(d->d_name)) {
+                hr_local_is_hidden(d->d_name)) {
                 continue;
             }
             int kind = entry_kind(fd, d);
@@ -450,7 +450,7 @@ static int walk_next(struct local_walk *w, bool *is_prefix, struct hr_object_inf
             }
         } else if (fstatat(w->fd, name, &st, 0) == 0 && S_ISREG(st.st_mode)) {
             *is_prefix = false;
-            local_info(&st, info);
+            hr_local_info(&st, info);
             return 0;
         }
     }
@@ -482,7 +482,7 @@ static int walk_new(struct local_store *s, const char *prefix, const char *after
         if (rc == 0 && base > 0) {
             /* A prefix no path can have lists nothing; "a/../b" must not leave the root. */
             w->path.ptr[base - 1] = '\0';
-            bool possible = local_check_key(hr_buf_cstr(&w->path), HR_E_NO_OBJECT, NULL) == 0;
+            bool possible = hr_local_check_key(hr_buf_cstr(&w->path), HR_E_NO_OBJECT, NULL) == 0;
             w->path.ptr[base - 1] = '/';
             rc = possible ? descend(w, err) : 0;
         } else if (rc == 0) {
@@ -490,7 +490,7 @@ static int walk_new(struct local_store *s, const char *prefix, const char *after
         }
     }
     if (rc != 0) {
-        local_walk_free(w);
+        hr_local_walk_free(w);
         return rc;
     }
     *out = w;
@@ -519,7 +519,7 @@ static void give_idle(struct local_store *s, struct local_walk *w, const char *t
     hr_free(w->token);
     w->token = hr_strdup(token);
     if (w->token == NULL) {
-        local_walk_free(w);
+        hr_local_walk_free(w);
         return;
     }
     pthread_mutex_lock(&s->lock);
@@ -529,7 +529,7 @@ static void give_idle(struct local_store *s, struct local_walk *w, const char *t
     }
     s->idle[0] = w;
     pthread_mutex_unlock(&s->lock);
-    local_walk_free(old);
+    hr_local_walk_free(old);
 }
 
 static int find_walk(struct local_store *s, const struct hr_list_query *q, bool folders,
@@ -548,8 +548,8 @@ static int find_walk(struct local_store *s, const struct hr_list_query *q, bool 
                : walk_new(s, q->prefix, q->token + 1, q->token[0] == 'p', folders, false, out, err);
 }
 
-int local_list(struct hr_store *store, const struct hr_list_query *q, struct hr_list_page *page,
-               struct hr_error *err) {
+int hr_local_list(struct hr_store *store, const struct hr_list_query *q, struct hr_list_page *page,
+                  struct hr_error *err) {
     struct local_store *s = local_of(store);
     struct local_walk *w = NULL;
     struct hr_buf token;
@@ -563,7 +563,7 @@ int local_list(struct hr_store *store, const struct hr_list_query *q, struct hr_
         return hr_fail(err, HR_E_UNSUPPORTED, "could not list %s: a folder's only delimiter is '/'",
                        s->base.label);
     }
-    local_count(s, &s->counters.list, 1);
+    hr_local_count(s, &s->counters.list, 1);
     int rc = find_walk(s, q, folders, &w, err);
     if (rc == 0) {
         rc = hr_page_begin(page, 0, err);
@@ -586,15 +586,15 @@ int local_list(struct hr_store *store, const struct hr_list_query *q, struct hr_
     if (rc == 0 && !ended) {
         give_idle(s, w, page->next_token);
     } else {
-        local_walk_free(w);
+        hr_local_walk_free(w);
     }
     hr_buf_release(&token);
     return rc;
 }
 
-int local_mp_list(struct hr_store *store, const char *prefix,
-                  int (*each)(void *user, const struct hr_upload *upload), void *user,
-                  struct hr_error *err) {
+int hr_local_mp_list(struct hr_store *store, const char *prefix,
+                     int (*each)(void *user, const struct hr_upload *upload), void *user,
+                     struct hr_error *err) {
     struct local_store *s = local_of(store);
     struct local_walk *w = NULL;
     struct hr_object_info info;
@@ -605,7 +605,7 @@ int local_mp_list(struct hr_store *store, const char *prefix,
         const char *path = hr_buf_cstr(&w->path);
         const char *name = path + w->levels[w->depth - 1]->base_len;
         size_t base = (size_t)(name - path);
-        size_t len = local_upload_name(name);
+        size_t len = hr_local_upload_name(name);
         char key[LOCAL_KEY_MAX + 1];
         if (len == 0) {
             continue;
@@ -618,6 +618,6 @@ int local_mp_list(struct hr_store *store, const char *prefix,
             rc = each(user, &up);
         }
     }
-    local_walk_free(w);
+    hr_local_walk_free(w);
     return rc == HR_END ? 0 : rc;
 }

@@ -16,7 +16,7 @@
 
 #include "base/mem.h"
 
-int local_check_key(const char *key, int code, struct hr_error *err) {
+int hr_local_check_key(const char *key, int code, struct hr_error *err) {
     const char *why = NULL;
     char shown[100];
     size_t total = strlen(key);
@@ -46,7 +46,7 @@ int local_check_key(const char *key, int code, struct hr_error *err) {
     return code;
 }
 
-bool local_is_hidden(const char *name) {
+bool hr_local_is_hidden(const char *name) {
     if (name[0] != '.') {
         return false;
     }
@@ -69,7 +69,7 @@ static int enter(int parent, const char *name, int flags, bool create) {
     return child;
 }
 
-int local_make_root(const char *path, struct hr_error *err) {
+int hr_local_make_root(const char *path, struct hr_error *err) {
     char *copy = hr_strdup(path);
     if (copy == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not make folder '%s': out of memory", path);
@@ -120,9 +120,9 @@ static int open_by_component(int root, char *path, bool create) {
     return dir;
 }
 
-int local_open_parent(struct local_store *s, const char *key, bool create, const char **out_name,
-                      struct hr_error *err) {
-    int rc = local_check_key(key, HR_E_UNSUPPORTED, err);
+int hr_local_open_parent(struct local_store *s, const char *key, bool create, const char **out_name,
+                         struct hr_error *err) {
+    int rc = hr_local_check_key(key, HR_E_UNSUPPORTED, err);
     if (rc != 0) {
         return rc;
     }

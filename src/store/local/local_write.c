@@ -68,7 +68,7 @@ static void temporary_name(const char *name, const char *token, char out[NAME_RO
     snprintf(out, NAME_ROOM, ".%.*s.%s.%08" PRIx32 ".tmp", room, name, clean, salt);
 }
 
-size_t local_upload_name(const char *name) {
+size_t hr_local_upload_name(const char *name) {
     size_t len = strlen(name);
     if (len < 16 || name[0] != '.' || strcmp(name + len - 4, ".tmp") != 0) {
         return 0;
@@ -117,7 +117,7 @@ static int check_match(const struct local_store *s, int parent, const char *name
     struct stat st;
     struct hr_object_info now = {.etag = ""};
     if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        local_info(&st, &now);
+        hr_local_info(&st, &now);
         if (etag != NULL && strcmp(now.etag, etag) == 0) {
             return 0;
         }
@@ -162,7 +162,7 @@ static int stat_etag(const struct local_store *s, int fd, const char *key, char 
     if (fstat(fd, &st) != 0) {
         return write_failed(err, errno, s, key);
     }
-    local_info(&st, &info);
+    hr_local_info(&st, &info);
     memcpy(etag_out, info.etag, 80);
     return 0;
 }
@@ -173,8 +173,8 @@ static int cancelled(const struct local_store *s, const char *key, struct hr_err
                : 0;
 }
 
-int local_put(struct hr_store *store, const char *key, struct hr_slice body,
-              const struct hr_put_opts *opts, char etag_out[80], struct hr_error *err) {
+int hr_local_put(struct hr_store *store, const char *key, struct hr_slice body,
+                 const struct hr_put_opts *opts, char etag_out[80], struct hr_error *err) {
     struct local_store *s = local_of(store);
     const char *name;
     char hidden[NAME_ROOM];
@@ -182,7 +182,7 @@ int local_put(struct hr_store *store, const char *key, struct hr_slice body,
     if (rc != 0) {
         return rc;
     }
-    int parent = local_open_parent(s, key, true, &name, err);
+    int parent = hr_local_open_parent(s, key, true, &name, err);
     if (parent < 0) {
         return parent;
     }
@@ -203,20 +203,20 @@ int local_put(struct hr_store *store, const char *key, struct hr_slice body,
     }
     close(fd);
     close(parent);
-    local_count(s, &s->counters.put, 1);
-    local_count(s, &s->counters.bytes_out, body.len);
+    hr_local_count(s, &s->counters.put, 1);
+    hr_local_count(s, &s->counters.bytes_out, body.len);
     return rc;
 }
 
-int local_remove(struct hr_store *store, const char *key, struct hr_error *err) {
+int hr_local_remove(struct hr_store *store, const char *key, struct hr_error *err) {
     struct local_store *s = local_of(store);
     const char *name;
     int rc = cancelled(s, key, err);
     if (rc != 0) {
         return rc;
     }
-    local_count(s, &s->counters.remove, 1);
-    int parent = local_open_parent(s, key, false, &name, err);
+    hr_local_count(s, &s->counters.remove, 1);
+    int parent = hr_local_open_parent(s, key, false, &name, err);
     if (parent == HR_E_NO_OBJECT) {
         hr_error_clear(err);
         return 0; /* no such folder: gone already */
@@ -236,8 +236,8 @@ int local_remove(struct hr_store *store, const char *key, struct hr_error *err) 
 
 /* ---- multipart ------------------------------------------------------------------------------ */
 
-int local_mp_create(struct hr_store *store, const char *key, const struct hr_put_opts *opts,
-                    char **out_upload_id, struct hr_error *err) {
+int hr_local_mp_create(struct hr_store *store, const char *key, const struct hr_put_opts *opts,
+                       char **out_upload_id, struct hr_error *err) {
     struct local_store *s = local_of(store);
     const char *name;
     const char *token = "upload";
@@ -252,8 +252,8 @@ int local_mp_create(struct hr_store *store, const char *key, const struct hr_put
             token = opts->meta[i].value;
         }
     }
-    local_count(s, &s->counters.create, 1);
-    int parent = local_open_parent(s, key, true, &name, err);
+    hr_local_count(s, &s->counters.create, 1);
+    int parent = hr_local_open_parent(s, key, true, &name, err);
     if (parent < 0) {
         return parent;
     }
@@ -275,11 +275,11 @@ int local_mp_create(struct hr_store *store, const char *key, const struct hr_put
 /* The hidden file of an upload: its folder in *out_parent, the result its descriptor. */
 static int open_upload(struct local_store *s, const char *key, const char *upload_id,
                        int *out_parent, const char **out_name, struct hr_error *err) {
-    if (local_upload_name(upload_id) == 0 || strchr(upload_id, '/') != NULL) {
+    if (hr_local_upload_name(upload_id) == 0 || strchr(upload_id, '/') != NULL) {
         return hr_fail(err, HR_E_NO_OBJECT, "could not find the upload of '%s': '%s' is not one",
                        key, upload_id);
     }
-    int parent = local_open_parent(s, key, false, out_name, err);
+    int parent = hr_local_open_parent(s, key, false, out_name, err);
     if (parent < 0) {
         return parent;
     }
@@ -295,7 +295,7 @@ static int open_upload(struct local_store *s, const char *key, const char *uploa
     return fd;
 }
 
-int local_write_part(struct local_store *s, struct hr_store_req *req) {
+int hr_local_write_part(struct local_store *s, struct hr_store_req *req) {
     int parent;
     const char *name;
     int fd = open_upload(s, req->key, req->upload_id, &parent, &name, &req->err);
@@ -339,9 +339,9 @@ static int check_size(const struct local_store *s, int fd, const char *key,
     return 0;
 }
 
-int local_mp_complete(struct hr_store *store, const char *key, const char *upload_id,
-                      const struct hr_part *parts, size_t n_parts, const struct hr_put_opts *opts,
-                      char etag_out[80], struct hr_error *err) {
+int hr_local_mp_complete(struct hr_store *store, const char *key, const char *upload_id,
+                         const struct hr_part *parts, size_t n_parts,
+                         const struct hr_put_opts *opts, char etag_out[80], struct hr_error *err) {
     struct local_store *s = local_of(store);
     int parent;
     const char *name;
@@ -349,7 +349,7 @@ int local_mp_complete(struct hr_store *store, const char *key, const char *uploa
     if (rc != 0) {
         return rc;
     }
-    local_count(s, &s->counters.complete, 1);
+    hr_local_count(s, &s->counters.complete, 1);
     int fd = open_upload(s, key, upload_id, &parent, &name, err);
     if (fd < 0) {
         return fd;
@@ -369,8 +369,8 @@ int local_mp_complete(struct hr_store *store, const char *key, const char *uploa
     return rc;
 }
 
-int local_mp_sync(struct hr_store *store, const char *key, const char *upload_id,
-                  struct hr_error *err) {
+int hr_local_mp_sync(struct hr_store *store, const char *key, const char *upload_id,
+                     struct hr_error *err) {
     struct local_store *s = local_of(store);
     int parent = -1;
     const char *name;
@@ -384,16 +384,16 @@ int local_mp_sync(struct hr_store *store, const char *key, const char *upload_id
     return rc;
 }
 
-int local_mp_abort(struct hr_store *store, const char *key, const char *upload_id,
-                   struct hr_error *err) {
+int hr_local_mp_abort(struct hr_store *store, const char *key, const char *upload_id,
+                      struct hr_error *err) {
     struct local_store *s = local_of(store);
     const char *name;
-    if (local_upload_name(upload_id) == 0 || strchr(upload_id, '/') != NULL) {
+    if (hr_local_upload_name(upload_id) == 0 || strchr(upload_id, '/') != NULL) {
         return hr_fail(err, HR_E_NO_OBJECT, "could not find the upload of '%s': '%s' is not one",
                        key, upload_id);
     }
-    local_count(s, &s->counters.abort, 1);
-    int parent = local_open_parent(s, key, false, &name, err);
+    hr_local_count(s, &s->counters.abort, 1);
+    int parent = hr_local_open_parent(s, key, false, &name, err);
     if (parent == HR_E_NO_OBJECT) {
         hr_error_clear(err);
         return 0;

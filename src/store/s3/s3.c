@@ -17,9 +17,9 @@ static void s3_close(struct hr_store *store) {
     s->closing = true;
     pthread_mutex_unlock(&s->lock);
     hr_http_free(s->http);
-    s3_pool_free(s);
-    s3_place_free(s->place);
-    s3_endpoint_release(&s->endpoint);
+    hr_s3_pool_free(s);
+    hr_s3_place_free(s->place);
+    hr_s3_endpoint_release(&s->endpoint);
     hr_cred_release(&s->cred);
     pthread_mutex_destroy(&s->lock);
     hr_free(s->bucket);
@@ -40,7 +40,7 @@ static int open_place(struct s3_store *s, const struct hr_store_conf *conf, stru
         snprintf(aws, sizeof(aws), "https://s3.%.200s.amazonaws.com", s->cred.region);
         url = aws;
     }
-    int rc = s3_endpoint_parse(url, &s->endpoint, err);
+    int rc = hr_s3_endpoint_parse(url, &s->endpoint, err);
     if (rc != 0) {
         return rc;
     }
@@ -50,8 +50,8 @@ static int open_place(struct s3_store *s, const struct hr_store_conf *conf, stru
     if (!own && s->cred.ambient) {
         hr_log(HR_LOG_INFO, "keys of %s are sent to %s", s->cred.source, s->endpoint.authority);
     }
-    return s3_place_new(&s->endpoint, s->cred.region, s->bucket, s->path_style, &s->cred, &s->place,
-                        err);
+    return hr_s3_place_new(&s->endpoint, s->cred.region, s->bucket, s->path_style, &s->cred,
+                           &s->place, err);
 }
 
 static int open_http(struct s3_store *s, const struct hr_store_conf *conf, struct hr_error *err) {
@@ -70,7 +70,7 @@ static int open_http(struct s3_store *s, const struct hr_store_conf *conf, struc
 
 static int s3_open(const struct hr_store_conf *conf, struct hr_store **out, struct hr_error *err) {
     const char *bucket = conf->bucket ? conf->bucket : "";
-    int rc = s3_check_bucket(bucket, err);
+    int rc = hr_s3_check_bucket(bucket, err);
     if (rc != 0) {
         return rc;
     }
@@ -151,17 +151,17 @@ const struct hr_store_driver hr_store_s3 = {
     .schemes = s3_schemes,
     .open = s3_open,
     .close = s3_close,
-    .list = s3_list,
-    .stat = s3_stat,
-    .submit = s3_submit,
-    .abandon = s3_abandon,
+    .list = hr_s3_list,
+    .stat = hr_s3_stat,
+    .submit = hr_s3_submit,
+    .abandon = hr_s3_abandon,
     .cancel = s3_cancel,
-    .put = s3_put,
-    .remove = s3_remove,
-    .mp_create = s3_mp_create,
-    .mp_complete = s3_mp_complete,
-    .mp_abort = s3_mp_abort,
-    .mp_list = s3_mp_list,
+    .put = hr_s3_put,
+    .remove = hr_s3_remove,
+    .mp_create = hr_s3_mp_create,
+    .mp_complete = hr_s3_mp_complete,
+    .mp_abort = hr_s3_mp_abort,
+    .mp_list = hr_s3_mp_list,
     .clock_us = s3_clock,
     .counters = s3_counters,
 };

@@ -27,7 +27,7 @@ static const struct {
     [S3_REMOVE] = {"remove", "s3:DeleteObject on the object"},
 };
 
-const char *s3_verb(enum s3_kind kind) {
+const char *hr_s3_verb(enum s3_kind kind) {
     return kinds[kind].verb;
 }
 
@@ -39,7 +39,7 @@ static void name_of(const struct s3_op *op, char *out, size_t size) {
     snprintf(out, size, "s3://%s%s%s", op->s->bucket, op->key ? "/" : "", key);
 }
 
-void s3_fail(struct s3_op *op, int code, const char *format, ...) {
+void hr_s3_fail(struct s3_op *op, int code, const char *format, ...) {
     char place[360];
     char reason[300];
     va_list args;
@@ -55,7 +55,7 @@ void s3_fail(struct s3_op *op, int code, const char *format, ...) {
 
 /* ---- bodies --------------------------------------------------------------------------------- */
 
-bool s3_is_error_body(const struct hr_buf *text) {
+bool hr_s3_is_error_body(const struct hr_buf *text) {
     /* Completing an upload may send blanks for minutes before it says how it went. */
     size_t i = 0;
     while (i < text->len && (text->ptr[i] <= ' ')) {
@@ -113,8 +113,8 @@ static void read_answer(const struct s3_op *op, struct s3_answer *a) {
     while (blank < text->len && text->ptr[blank] <= ' ') {
         blank++;
     }
-    s3_xml_read(hr_slice_of(text->ptr + blank, text->len - blank), "Error", take_text, NULL, a,
-                NULL);
+    hr_s3_xml_read(hr_slice_of(text->ptr + blank, text->len - blank), "Error", take_text, NULL, a,
+                   NULL);
     header_text(op, "x-amz-bucket-region", a->region, sizeof(a->region));
     header_text(op, "x-amz-request-id", a->request_id, sizeof(a->request_id));
 }
@@ -310,8 +310,8 @@ static bool fix_region(struct s3_op *op, const struct s3_answer *a) {
     struct s3_place *place;
     if (op->region_fixed || !reads(op->kind) || a->region[0] == '\0' ||
         strcmp(a->region, op->place->region) == 0 ||
-        s3_place_new(&s->endpoint, a->region, s->bucket, s->path_style, &s->cred, &place, NULL) !=
-            0) {
+        hr_s3_place_new(&s->endpoint, a->region, s->bucket, s->path_style, &s->cred, &place,
+                        NULL) != 0) {
         return false;
     }
     op->region_fixed = true;
@@ -323,7 +323,7 @@ static bool fix_region(struct s3_op *op, const struct s3_answer *a) {
     }
     pthread_mutex_unlock(&s->lock);
     if (!first) {
-        s3_place_free(place); /* another request was quicker */
+        hr_s3_place_free(place); /* another request was quicker */
         return true;
     }
     hr_log(HR_LOG_WARN, "bucket '%s' is in region '%s', not '%s': set region to save a request",
@@ -342,17 +342,17 @@ static bool says_tls_wanted(const struct s3_op *op) {
 
 static enum s3_verdict precondition(struct s3_op *op) {
     if (op->cond == HR_PUT_NEW) {
-        s3_fail(op, HR_E_EXISTS, "it already exists");
+        hr_s3_fail(op, HR_E_EXISTS, "it already exists");
     } else if (op->cond == HR_PUT_MATCH) {
-        s3_fail(op, HR_E_CHANGED, "it is not the version expected");
+        hr_s3_fail(op, HR_E_CHANGED, "it is not the version expected");
     } else {
-        s3_fail(op, HR_E_CHANGED, "the object was replaced since it was listed");
+        hr_s3_fail(op, HR_E_CHANGED, "the object was replaced since it was listed");
     }
     hint(op, &(struct s3_answer){.code = ""});
     return S3_FAILED;
 }
 
-enum s3_verdict s3_judge(struct s3_op *op) {
+enum s3_verdict hr_s3_judge(struct s3_op *op) {
     struct s3_answer a;
     int status = op->http.status;
     if (status == 412) {
@@ -369,19 +369,19 @@ enum s3_verdict s3_judge(struct s3_op *op) {
     }
     if (k.action == A_REGION && a.region[0] != '\0') {
         k.hr_code = HR_E_REGION;
-        s3_fail(op, k.hr_code, "the bucket is in region '%s', not '%s'", a.region,
-                op->place->region);
+        hr_s3_fail(op, k.hr_code, "the bucket is in region '%s', not '%s'", a.region,
+                   op->place->region);
     } else if (says_tls_wanted(op)) {
-        s3_fail(op, HR_E_CONFIG, "%s speaks TLS, the request was plain HTTP", op->place->host);
+        hr_s3_fail(op, HR_E_CONFIG, "%s speaks TLS, the request was plain HTTP", op->place->host);
         hr_error_hint(&op->err, "write https:// in endpoint_url, or set use_ssl to true");
         return S3_FAILED;
     } else if (k.reason != NULL) {
-        s3_fail(op, k.hr_code, "%s", k.reason);
+        hr_s3_fail(op, k.hr_code, "%s", k.reason);
     } else {
-        s3_fail(op, k.hr_code, "%s",
-                a.message[0]           ? a.message
-                : k.action == A_REGION ? "the server redirects to another place"
-                                       : "the server refuses the request");
+        hr_s3_fail(op, k.hr_code, "%s",
+                   a.message[0]           ? a.message
+                   : k.action == A_REGION ? "the server redirects to another place"
+                                          : "the server refuses the request");
     }
     hr_error_detail(&op->err, "the server answered %d%s%s%s%s%s%s%s", status, a.code[0] ? " " : "",
                     a.code, a.message[0] ? ": " : "", a.message,

@@ -10,16 +10,16 @@ static int list_query(struct s3_op *op, const struct hr_list_query *q, struct hr
     char size[16];
     snprintf(size, sizeof(size), "%d",
              q->page_size > 0 && q->page_size < 1000 ? q->page_size : 1000);
-    int rc = q->token ? s3_op_param(op, "continuation-token", q->token, err) : 0;
+    int rc = q->token ? hr_s3_op_param(op, "continuation-token", q->token, err) : 0;
     if (rc == 0 && q->delimiter != NULL && q->delimiter[0] != '\0') {
-        rc = s3_op_param(op, "delimiter", q->delimiter, err);
+        rc = hr_s3_op_param(op, "delimiter", q->delimiter, err);
     }
-    rc = rc ? rc : s3_op_param(op, "encoding-type", "url", err);
-    rc = rc ? rc : s3_op_param(op, "list-type", "2", err);
-    rc = rc ? rc : s3_op_param(op, "max-keys", size, err);
-    rc = rc ? rc : s3_op_param(op, "prefix", q->prefix ? q->prefix : "", err);
+    rc = rc ? rc : hr_s3_op_param(op, "encoding-type", "url", err);
+    rc = rc ? rc : hr_s3_op_param(op, "list-type", "2", err);
+    rc = rc ? rc : hr_s3_op_param(op, "max-keys", size, err);
+    rc = rc ? rc : hr_s3_op_param(op, "prefix", q->prefix ? q->prefix : "", err);
     if (rc == 0 && q->start_after != NULL && q->start_after[0] != '\0' && q->token == NULL) {
-        rc = s3_op_param(op, "start-after", q->start_after, err);
+        rc = hr_s3_op_param(op, "start-after", q->start_after, err);
     }
     return rc;
 }
@@ -52,9 +52,9 @@ static int read_page(struct s3_op *op, struct hr_list_page *page, struct hr_buf 
         return rc;
     }
     memset(text->ptr + text->len, 0, S3_SCAN_PAD);
-    rc = s3_scan_list(hr_buf_slice(text), page, token, &truncated, err);
+    rc = hr_s3_scan_list(hr_buf_slice(text), page, token, &truncated, err);
     if (rc == HR_MORE) {
-        rc = s3_xml_list(hr_buf_slice(text), page, token, &truncated, err);
+        rc = hr_s3_xml_list(hr_buf_slice(text), page, token, &truncated, err);
     }
     if (rc == 0 && truncated && token->len == 0) {
         rc = hr_fail(err, HR_E_STORE,
@@ -68,18 +68,18 @@ static int read_page(struct s3_op *op, struct hr_list_page *page, struct hr_buf 
     return rc;
 }
 
-int s3_list(struct hr_store *store, const struct hr_list_query *q, struct hr_list_page *page,
-            struct hr_error *err) {
-    struct s3_op *op = s3_op_new(s3_of(store), S3_LIST, "GET", NULL);
+int hr_s3_list(struct hr_store *store, const struct hr_list_query *q, struct hr_list_page *page,
+               struct hr_error *err) {
+    struct s3_op *op = hr_s3_op_new(s3_of(store), S3_LIST, "GET", NULL);
     if (op == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not list a bucket: out of memory");
     }
     struct hr_buf token;
     hr_buf_init(&token, 1 << 14);
     int rc = list_query(op, q, err);
-    rc = rc ? rc : s3_op_run(op, err);
+    rc = rc ? rc : hr_s3_op_run(op, err);
     rc = rc ? rc : read_page(op, page, &token, err);
     hr_buf_release(&token);
-    s3_op_free(op);
+    hr_s3_op_free(op);
     return rc;
 }

@@ -9,7 +9,7 @@
 
 #define SIGNED_BODY_MAX ((size_t)64 << 10) /* larger ones carry a CRC instead of a signed hash */
 
-void s3_etag(struct hr_slice value, char out[80]) {
+void hr_s3_etag(struct hr_slice value, char out[80]) {
     if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"') {
         value.ptr++;
         value.len -= 2;
@@ -59,7 +59,7 @@ static bool parse_content_range(struct hr_slice v, int64_t *begin, int64_t *end,
 static void fill_info(const struct s3_op *op, struct hr_object_info *info) {
     struct hr_slice modified = hr_http_header(&op->http, "last-modified");
     int64_t seconds;
-    s3_etag(hr_http_header(&op->http, "etag"), info->etag);
+    hr_s3_etag(hr_http_header(&op->http, "etag"), info->etag);
     info->mtime_us = hr_parse_http_date((const char *)modified.ptr, modified.len, &seconds)
                          ? seconds * 1000000
                          : 0;
@@ -70,7 +70,7 @@ static void fill_info(const struct s3_op *op, struct hr_object_info *info) {
 static enum s3_verdict wrong_range(struct s3_op *op, const struct hr_store_req *req) {
     struct hr_slice v = hr_http_header(&op->http, "content-range");
     char shown[100];
-    s3_fail(op, HR_E_STORE, "the answer is not the range asked for");
+    hr_s3_fail(op, HR_E_STORE, "the answer is not the range asked for");
     hr_error_detail(&op->err,
                     "asked for %" PRId64 " bytes at %" PRId64 ", got %zu as Content-Range '%s'",
                     req->len, req->offset, op->http.got, hr_printable(v, 80, shown, sizeof(shown)));
@@ -82,7 +82,7 @@ static enum s3_verdict wrong_range(struct s3_op *op, const struct hr_store_req *
 static enum s3_verdict whole_answer(struct s3_op *op, struct hr_store_req *req) {
     int64_t got = (int64_t)op->http.got;
     if (req->offset > 0) {
-        s3_fail(op, HR_E_UNSUPPORTED, "the server ignores Range requests");
+        hr_s3_fail(op, HR_E_UNSUPPORTED, "the server ignores Range requests");
         return S3_FAILED;
     }
     req->got = got;
@@ -147,19 +147,19 @@ static void get_done(struct s3_op *op) {
     if (op->rc != 0 && behind_end(op, req)) {
         req->rc = 0;
     } else if (op->rc == HR_E_STORE && op->http.status == 200 && op->http.rc == HR_E_STORE) {
-        s3_fail(op, HR_E_UNSUPPORTED, "the server ignores Range requests");
+        hr_s3_fail(op, HR_E_UNSUPPORTED, "the server ignores Range requests");
         req->rc = op->rc;
     }
     if (req->rc != 0) {
         req->err = op->err;
     }
-    s3_op_free(op);
+    hr_s3_op_free(op);
     req->done(req);
 }
 
 /* What a part is known by: its ETag and, behind a blank, its CRC, which completing must repeat. */
 static void part_token(const struct s3_op *op, char out[80]) {
-    s3_etag(hr_http_header(&op->http, "etag"), out);
+    hr_s3_etag(hr_http_header(&op->http, "etag"), out);
     size_t n = strlen(out);
     for (size_t i = 0; i < op->n_headers; i++) {
         if (strcmp(op->headers[i].name, S3_CRC_HEADER) == 0 && n + 2 + op->headers[i].len <= 80) {
@@ -181,7 +181,7 @@ static void part_done(struct s3_op *op) {
     } else {
         part_token(op, req->info.etag);
     }
-    s3_op_free(op);
+    hr_s3_op_free(op);
     req->done(req);
 }
 
@@ -197,16 +197,16 @@ static int checksum_header(struct s3_op *op, struct hr_error *err) {
     text[10] = digits[(crc & 15) << 2];
     text[11] = '=';
     text[12] = '\0';
-    return s3_op_header(op, S3_CRC_HEADER, err, "%s", text);
+    return hr_s3_op_header(op, S3_CRC_HEADER, err, "%s", text);
 }
 
 static int prepare_get(struct s3_op *op, const struct hr_store_req *req, struct hr_error *err) {
-    int rc = req->offset < 0 ? s3_op_header(op, "range", err, "bytes=-%" PRId64, req->len)
-                             : s3_op_header(op, "range", err, "bytes=%" PRId64 "-%" PRId64,
-                                            req->offset, req->offset + req->len - 1);
+    int rc = req->offset < 0 ? hr_s3_op_header(op, "range", err, "bytes=-%" PRId64, req->len)
+                             : hr_s3_op_header(op, "range", err, "bytes=%" PRId64 "-%" PRId64,
+                                               req->offset, req->offset + req->len - 1);
     if (rc == 0 && req->if_match != NULL) {
         op->conditional = true;
-        rc = s3_op_header(op, "if-match", err, "\"%s\"", req->if_match);
+        rc = hr_s3_op_header(op, "if-match", err, "\"%s\"", req->if_match);
     }
     op->http.dst = req->buf;
     op->http.dst_len = (size_t)req->len;
@@ -218,14 +218,14 @@ static int prepare_get(struct s3_op *op, const struct hr_store_req *req, struct 
 static int prepare_part(struct s3_op *op, const struct hr_store_req *req, struct hr_error *err) {
     char number[16];
     snprintf(number, sizeof(number), "%d", req->part_number);
-    int rc = s3_op_param(op, "partNumber", number, err);
-    rc = rc ? rc : s3_op_param(op, "uploadId", req->upload_id, err);
+    int rc = hr_s3_op_param(op, "partNumber", number, err);
+    rc = rc ? rc : hr_s3_op_param(op, "uploadId", req->upload_id, err);
     op->http.body = hr_slice_of(req->buf, (size_t)req->len);
     op->done = part_done;
     return rc ? rc : checksum_header(op, err);
 }
 
-void s3_submit(struct hr_store *store, struct hr_store_req *req) {
+void hr_s3_submit(struct hr_store *store, struct hr_store_req *req) {
     struct s3_store *s = s3_of(store);
     bool part = req->kind == HR_REQ_PART;
     hr_error_clear(&req->err);
@@ -237,7 +237,7 @@ void s3_submit(struct hr_store *store, struct hr_store_req *req) {
         req->done(req);
         return;
     }
-    struct s3_op *op = s3_op_new(s, part ? S3_PART : S3_GET, part ? "PUT" : "GET", req->key);
+    struct s3_op *op = hr_s3_op_new(s, part ? S3_PART : S3_GET, part ? "PUT" : "GET", req->key);
     req->rc =
         op ? 0 : hr_fail(&req->err, HR_E_NOMEM, "could not use '%s': out of memory", req->key);
     if (req->rc == 0) {
@@ -245,17 +245,17 @@ void s3_submit(struct hr_store *store, struct hr_store_req *req) {
         req->rc = part ? prepare_part(op, req, &req->err) : prepare_get(op, req, &req->err);
     }
     if (req->rc != 0) {
-        s3_op_free(op);
+        hr_s3_op_free(op);
         req->done(req);
         return;
     }
     pthread_mutex_lock(&s->lock);
     req->priv = op;
     pthread_mutex_unlock(&s->lock);
-    s3_op_start(op);
+    hr_s3_op_start(op);
 }
 
-void s3_abandon(struct hr_store *store, struct hr_store_req *req) {
+void hr_s3_abandon(struct hr_store *store, struct hr_store_req *req) {
     struct s3_store *s = s3_of(store);
     pthread_mutex_lock(&s->lock);
     struct s3_op *op = req->priv;
@@ -269,27 +269,27 @@ void s3_abandon(struct hr_store *store, struct hr_store_req *req) {
 
 /* HEAD answers have no body, so a refusal does not say why. One byte by GET does. */
 static int ask_why(struct s3_store *s, const char *key, struct hr_error *err) {
-    struct s3_op *op = s3_op_new(s, S3_GET, "GET", key);
+    struct s3_op *op = hr_s3_op_new(s, S3_GET, "GET", key);
     if (op == NULL) {
         return HR_E_NOMEM;
     }
-    int rc = s3_op_header(op, "range", err, "bytes=0-0");
-    rc = rc ? rc : s3_op_run(op, err);
-    s3_op_free(op);
+    int rc = hr_s3_op_header(op, "range", err, "bytes=0-0");
+    rc = rc ? rc : hr_s3_op_run(op, err);
+    hr_s3_op_free(op);
     return rc;
 }
 
-int s3_stat(struct hr_store *store, const char *key, struct hr_object_info *out,
-            struct hr_meta *meta_out, struct hr_error *err) {
+int hr_s3_stat(struct hr_store *store, const char *key, struct hr_object_info *out,
+               struct hr_meta *meta_out, struct hr_error *err) {
     struct s3_store *s = s3_of(store);
     if (meta_out != NULL) {
         meta_out->value = NULL;
     }
-    struct s3_op *op = s3_op_new(s, S3_HEAD, "HEAD", key);
+    struct s3_op *op = hr_s3_op_new(s, S3_HEAD, "HEAD", key);
     if (op == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not look at '%s': out of memory", key);
     }
-    int rc = s3_op_run(op, err);
+    int rc = hr_s3_op_run(op, err);
     int status = op->http.status;
     if (rc == 0) {
         struct hr_slice length = hr_http_header(&op->http, "content-length");
@@ -309,7 +309,7 @@ int s3_stat(struct hr_store *store, const char *key, struct hr_object_info *out,
             }
         }
     }
-    s3_op_free(op);
+    hr_s3_op_free(op);
     if (rc != 0 && (status == 400 || status == 403 || status == 404 || status == 301)) {
         struct hr_error why;
         int second = ask_why(s, key, &why);
@@ -324,13 +324,13 @@ int s3_stat(struct hr_store *store, const char *key, struct hr_object_info *out,
     return rc;
 }
 
-int s3_remove(struct hr_store *store, const char *key, struct hr_error *err) {
-    struct s3_op *op = s3_op_new(s3_of(store), S3_REMOVE, "DELETE", key);
+int hr_s3_remove(struct hr_store *store, const char *key, struct hr_error *err) {
+    struct s3_op *op = hr_s3_op_new(s3_of(store), S3_REMOVE, "DELETE", key);
     if (op == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not remove '%s': out of memory", key);
     }
-    int rc = s3_op_run(op, err);
-    s3_op_free(op);
+    int rc = hr_s3_op_run(op, err);
+    hr_s3_op_free(op);
     if (rc == HR_E_NO_OBJECT) {
         hr_error_clear(err);
         rc = 0;
@@ -362,7 +362,7 @@ static const char *meta_header(const char *name) {
     return NULL;
 }
 
-int s3_put_headers(struct s3_op *op, const struct hr_put_opts *opts, struct hr_error *err) {
+int hr_s3_put_headers(struct s3_op *op, const struct hr_put_opts *opts, struct hr_error *err) {
     int rc = 0;
     const struct {
         const char *name, *value;
@@ -377,43 +377,43 @@ int s3_put_headers(struct s3_op *op, const struct hr_put_opts *opts, struct hr_e
     };
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]) && rc == 0; i++) {
         if (headers[i].value != NULL && headers[i].value[0] != '\0') {
-            rc = s3_op_header(op, headers[i].name, err, "%s", headers[i].value);
+            rc = hr_s3_op_header(op, headers[i].name, err, "%s", headers[i].value);
         }
     }
     for (size_t i = 0; opts != NULL && i < opts->n_meta && rc == 0; i++) {
         const char *name = plain_name(opts->meta[i].name) ? meta_header(opts->meta[i].name) : NULL;
-        rc = name ? s3_op_header(op, name, err, "%s", opts->meta[i].value)
+        rc = name ? hr_s3_op_header(op, name, err, "%s", opts->meta[i].value)
                   : hr_fail(err, HR_E_INTERNAL, "could not write '%s': metadata '%s' is not known",
                             op->key, opts->meta[i].name);
     }
     return rc;
 }
 
-int s3_condition(struct s3_op *op, const struct hr_put_opts *opts, struct hr_error *err) {
+int hr_s3_condition(struct s3_op *op, const struct hr_put_opts *opts, struct hr_error *err) {
     op->cond = opts ? opts->cond : HR_PUT_ANY;
     if (op->cond == HR_PUT_ANY) {
         return 0;
     }
     return op->cond == HR_PUT_NEW
-               ? s3_op_header(op, "if-none-match", err, "*")
-               : s3_op_header(op, "if-match", err, "\"%s\"", opts->etag ? opts->etag : "");
+               ? hr_s3_op_header(op, "if-none-match", err, "*")
+               : hr_s3_op_header(op, "if-match", err, "\"%s\"", opts->etag ? opts->etag : "");
 }
 
-int s3_put(struct hr_store *store, const char *key, struct hr_slice body,
-           const struct hr_put_opts *opts, char etag_out[80], struct hr_error *err) {
-    struct s3_op *op = s3_op_new(s3_of(store), S3_PUT, "PUT", key);
+int hr_s3_put(struct hr_store *store, const char *key, struct hr_slice body,
+              const struct hr_put_opts *opts, char etag_out[80], struct hr_error *err) {
+    struct s3_op *op = hr_s3_op_new(s3_of(store), S3_PUT, "PUT", key);
     if (op == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not write '%s': out of memory", key);
     }
     op->http.body = body;
     op->sign_body = body.len <= SIGNED_BODY_MAX;
-    int rc = s3_put_headers(op, opts, err);
-    rc = rc ? rc : s3_condition(op, opts, err);
+    int rc = hr_s3_put_headers(op, opts, err);
+    rc = rc ? rc : hr_s3_condition(op, opts, err);
     rc = rc || op->sign_body ? rc : checksum_header(op, err);
-    rc = rc ? rc : s3_op_run(op, err);
+    rc = rc ? rc : hr_s3_op_run(op, err);
     if (rc == 0 && etag_out != NULL) {
-        s3_etag(hr_http_header(&op->http, "etag"), etag_out);
+        hr_s3_etag(hr_http_header(&op->http, "etag"), etag_out);
     }
-    s3_op_free(op);
+    hr_s3_op_free(op);
     return rc;
 }

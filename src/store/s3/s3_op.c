@@ -19,8 +19,8 @@
 
 /* ---- making an op --------------------------------------------------------------------------- */
 
-struct s3_op *s3_op_new(struct s3_store *s, enum s3_kind kind, const char *method,
-                        const char *key) {
+struct s3_op *hr_s3_op_new(struct s3_store *s, enum s3_kind kind, const char *method,
+                           const char *key) {
     pthread_mutex_lock(&s->lock);
     struct s3_op *op = s->pool;
     if (op != NULL) {
@@ -73,7 +73,7 @@ static void op_destroy(struct s3_op *op) {
     hr_free(op);
 }
 
-void s3_op_free(struct s3_op *op) {
+void hr_s3_op_free(struct s3_op *op) {
     if (op == NULL) {
         return;
     }
@@ -91,7 +91,7 @@ void s3_op_free(struct s3_op *op) {
     }
 }
 
-void s3_pool_free(struct s3_store *s) {
+void hr_s3_pool_free(struct s3_store *s) {
     while (s->pool != NULL) {
         struct s3_op *op = s->pool;
         s->pool = op->next;
@@ -99,8 +99,8 @@ void s3_pool_free(struct s3_store *s) {
     }
 }
 
-int s3_op_header(struct s3_op *op, const char *name, struct hr_error *err, const char *format,
-                 ...) {
+int hr_s3_op_header(struct s3_op *op, const char *name, struct hr_error *err, const char *format,
+                    ...) {
     char text[2048];
     va_list args;
     va_start(args, format);
@@ -123,7 +123,7 @@ int s3_op_header(struct s3_op *op, const char *name, struct hr_error *err, const
     return rc;
 }
 
-int s3_op_param(struct s3_op *op, const char *name, const char *value, struct hr_error *err) {
+int hr_s3_op_param(struct s3_op *op, const char *name, const char *value, struct hr_error *err) {
     int rc = op->query.len > 0 ? hr_buf_append_byte(&op->query, '&', err) : 0;
     rc = rc ? rc : hr_buf_append_str(&op->query, name, err);
     rc = rc ? rc : hr_buf_append_byte(&op->query, '=', err);
@@ -281,12 +281,12 @@ static void attempt(struct s3_op *op, int64_t at) {
     }
     pthread_mutex_unlock(&s->lock);
     if (cancelled) {
-        s3_fail(op, HR_E_CANCELLED, "interrupted");
+        hr_s3_fail(op, HR_E_CANCELLED, "interrupted");
         op->done(op);
         return;
     }
     if (build(op, skew) != 0) {
-        s3_fail(op, HR_E_NOMEM, "out of memory");
+        hr_s3_fail(op, HR_E_NOMEM, "out of memory");
         op->done(op);
         return;
     }
@@ -296,7 +296,7 @@ static void attempt(struct s3_op *op, int64_t at) {
     hr_http_submit(s->http, &op->http);
 }
 
-void s3_op_start(struct s3_op *op) {
+void hr_s3_op_start(struct s3_op *op) {
     attempt(op, 0);
 }
 
@@ -345,9 +345,9 @@ static enum s3_verdict transport_failed(struct s3_op *op) {
     struct hr_http_req *http = &op->http;
     bool again = !http->hopeless && (http->rc == HR_E_NETWORK || http->rc == HR_E_TIMEOUT);
     op->lost_answer = op->lost_answer || again;
-    s3_fail(op, http->rc, "%s",
-            strncmp(http->err.message, "could not ", 10) == 0 ? http->err.message + 10
-                                                              : http->err.message);
+    hr_s3_fail(op, http->rc, "%s",
+               strncmp(http->err.message, "could not ", 10) == 0 ? http->err.message + 10
+                                                                 : http->err.message);
     if (http->err.hint[0] != '\0') {
         hr_error_hint(&op->err, "%s", http->err.hint);
     }
@@ -363,10 +363,10 @@ static void op_answered(struct hr_http_req *http) {
     if (http->rc != 0) {
         verdict = transport_failed(op);
     } else if (http->status >= 200 && http->status < 300 &&
-               !(http->status == 200 && http->dst == NULL && s3_is_error_body(&http->text))) {
+               !(http->status == 200 && http->dst == NULL && hr_s3_is_error_body(&http->text))) {
         verdict = op->check ? op->check(op) : S3_DONE;
     } else {
-        verdict = s3_judge(op);
+        verdict = hr_s3_judge(op);
     }
     bool abandoned = __atomic_load_n(&http->abandoned, __ATOMIC_ACQUIRE);
     if (verdict == S3_AGAIN && !abandoned) {
@@ -404,13 +404,13 @@ static void wake(struct s3_op *op) {
     pthread_mutex_unlock(&w->lock);
 }
 
-int s3_op_run(struct s3_op *op, struct hr_error *err) {
+int hr_s3_op_run(struct s3_op *op, struct hr_error *err) {
     struct waiter w = {.done = false};
     pthread_mutex_init(&w.lock, NULL);
     pthread_cond_init(&w.cond, NULL);
     op->done = wake;
     op->user = &w;
-    s3_op_start(op);
+    hr_s3_op_start(op);
     pthread_mutex_lock(&w.lock);
     while (!w.done) {
         pthread_cond_wait(&w.cond, &w.lock);

@@ -19,7 +19,7 @@ static bool host_char(char c) {
     return isalnum((unsigned char)c) || strchr(".-_:[]%", c) != NULL;
 }
 
-int s3_endpoint_parse(const char *url, struct s3_endpoint *out, struct hr_error *err) {
+int hr_s3_endpoint_parse(const char *url, struct s3_endpoint *out, struct hr_error *err) {
     *out = (struct s3_endpoint){0};
     const char *sep = strstr(url, "://");
     const char *rest = sep ? sep + 3 : url;
@@ -55,7 +55,7 @@ int s3_endpoint_parse(const char *url, struct s3_endpoint *out, struct hr_error 
     out->authority = hr_strndup(rest, host);
     out->base = hr_strndup(rest + host, base);
     if (out->scheme == NULL || out->authority == NULL || out->base == NULL) {
-        s3_endpoint_release(out);
+        hr_s3_endpoint_release(out);
         return hr_fail(err, HR_E_NOMEM, "could not use endpoint_url: out of memory");
     }
     /* The host without its port must not be an address we refuse. */
@@ -64,20 +64,20 @@ int s3_endpoint_parse(const char *url, struct s3_endpoint *out, struct hr_error 
     memcpy(name, rest, n < host ? n : host);
     name[n < host ? n : host] = '\0';
     if (hr_http_address_refused(name)) {
-        s3_endpoint_release(out);
+        hr_s3_endpoint_release(out);
         return bad_endpoint(url, "link-local addresses and metadata services are refused", err);
     }
     return 0;
 }
 
-void s3_endpoint_release(struct s3_endpoint *ep) {
+void hr_s3_endpoint_release(struct s3_endpoint *ep) {
     hr_free(ep->scheme);
     hr_free(ep->authority);
     hr_free(ep->base);
     *ep = (struct s3_endpoint){0};
 }
 
-int s3_check_bucket(const char *bucket, struct hr_error *err) {
+int hr_s3_check_bucket(const char *bucket, struct hr_error *err) {
     size_t n = strlen(bucket);
     bool ok = n >= 1 && n <= 255 && strcmp(bucket, ".") != 0 && strcmp(bucket, "..") != 0;
     for (size_t i = 0; i < n && ok; i++) {
@@ -138,9 +138,9 @@ static int fill_place(struct s3_place *p, const struct s3_endpoint *ep, const ch
     return rc;
 }
 
-int s3_place_new(const struct s3_endpoint *ep, const char *region, const char *bucket,
-                 bool path_style, const struct hr_cred *cred, struct s3_place **out,
-                 struct hr_error *err) {
+int hr_s3_place_new(const struct s3_endpoint *ep, const char *region, const char *bucket,
+                    bool path_style, const struct hr_cred *cred, struct s3_place **out,
+                    struct hr_error *err) {
     struct s3_place *p = hr_calloc(1, sizeof(*p));
     *out = NULL;
     if (p == NULL || (p->region = hr_strdup(region)) == NULL) {
@@ -150,7 +150,7 @@ int s3_place_new(const struct s3_endpoint *ep, const char *region, const char *b
     for (const char *c = region; *c != '\0'; c++) {
         if (!isalnum((unsigned char)*c) && *c != '-') {
             char shown[100];
-            s3_place_free(p);
+            hr_s3_place_free(p);
             hr_fail(err, HR_E_CONFIG, "could not use '%s' as the name of a region",
                     hr_printable(hr_slice_str(region), 80, shown, sizeof(shown)));
             return HR_E_CONFIG;
@@ -165,14 +165,14 @@ int s3_place_new(const struct s3_endpoint *ep, const char *region, const char *b
         }
     }
     if (rc != 0) {
-        s3_place_free(p);
+        hr_s3_place_free(p);
         return rc;
     }
     *out = p;
     return 0;
 }
 
-void s3_place_free(struct s3_place *p) {
+void hr_s3_place_free(struct s3_place *p) {
     while (p != NULL) {
         struct s3_place *older = p->older;
         hr_signer_free(p->signer);

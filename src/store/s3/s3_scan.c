@@ -97,7 +97,7 @@ static bool plain_byte(uint8_t c) {
     return c >= 0x20 || c == '\t' || c == '\n';
 }
 
-size_t s3_decode_url(struct hr_slice text, char *dst) {
+size_t hr_s3_decode_url(struct hr_slice text, char *dst) {
     size_t n = 0;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
@@ -119,7 +119,7 @@ size_t s3_decode_url(struct hr_slice text, char *dst) {
     return n;
 }
 
-size_t s3_decode_text(struct hr_slice text, bool url, char *dst) {
+size_t hr_s3_decode_text(struct hr_slice text, bool url, char *dst) {
     const uint8_t *p = text.ptr;
     const uint8_t *end = p + text.len;
     size_t n = 0;
@@ -138,7 +138,7 @@ size_t s3_decode_text(struct hr_slice text, bool url, char *dst) {
             dst[n++] = (char)*p++;
         }
     }
-    return url ? s3_decode_url(hr_slice_of(dst, n), dst) : n;
+    return url ? hr_s3_decode_url(hr_slice_of(dst, n), dst) : n;
 }
 
 /* Value of a hex digit + 1, 0: not one. */
@@ -206,7 +206,7 @@ static bool two_digits(const uint8_t *p, int *out) {
 }
 
 /* YYYY-MM-DDThh:mm:ss.mmmZ is what every server writes; others go the long way. */
-int64_t s3_parse_time(struct hr_slice text) {
+int64_t hr_s3_parse_time(struct hr_slice text) {
     const uint8_t *p = text.ptr;
     int century;
     int year;
@@ -348,7 +348,7 @@ static bool take_key(struct scan *s, const uint8_t *close) {
     }
     s->key_len = copy_decoded(s->text, len, s->url, place);
     if (s->key_len == SIZE_MAX) {
-        s->key_len = s3_decode_text(hr_slice_of(s->text, len), s->url, place);
+        s->key_len = hr_s3_decode_text(hr_slice_of(s->text, len), s->url, place);
     }
     return s->key_len == SIZE_MAX || s->key_len == 0 ? give_up(s) : true;
 }
@@ -407,7 +407,7 @@ static bool take_time(struct scan *s, const uint8_t *close) {
             return true;
         }
     }
-    *out = s3_parse_time(hr_slice_of(p, (size_t)(close - p)));
+    *out = hr_s3_parse_time(hr_slice_of(p, (size_t)(close - p)));
     if (close - p == 24 && *out != 0) {
         memcpy(s->day, p, 10);
         s->day_us = *out - (*out % 86400000000LL + 86400000000LL) % 86400000000LL;
@@ -421,7 +421,7 @@ static bool take_token(struct scan *s, const uint8_t *close) {
     if (hr_buf_reserve(s->token, len, NULL) != 0) {
         return failed(s);
     }
-    len = s3_decode_text(hr_slice_of(s->text, len), false, (char *)s->token->ptr);
+    len = hr_s3_decode_text(hr_slice_of(s->text, len), false, (char *)s->token->ptr);
     if (len == SIZE_MAX) {
         return give_up(s);
     }
@@ -733,8 +733,8 @@ static bool is_url_encoded(struct hr_slice text) {
            memmem(text.ptr, text.len, tag, n) != NULL;
 }
 
-int s3_scan_list(struct hr_slice text, struct hr_list_page *page, struct hr_buf *token,
-                 bool *truncated, struct hr_error *err) {
+int hr_s3_scan_list(struct hr_slice text, struct hr_list_page *page, struct hr_buf *token,
+                    bool *truncated, struct hr_error *err) {
     struct scan s = {
         .end = text.ptr + text.len,
         .page = page,

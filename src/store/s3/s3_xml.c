@@ -93,8 +93,8 @@ static void on_doctype(void *user, const char *name, const char *system_id, cons
     stop(r, HR_E_STORE);
 }
 
-int s3_xml_read(struct hr_slice text, const char *root, s3_xml_fn fn, s3_xml_end_fn end, void *user,
-                struct hr_error *err) {
+int hr_s3_xml_read(struct hr_slice text, const char *root, s3_xml_fn fn, s3_xml_end_fn end,
+                   void *user, struct hr_error *err) {
     static const XML_Memory_Handling_Suite memory = {hr_malloc, hr_realloc, hr_free};
     struct reader *r = hr_calloc(1, sizeof(*r));
     if (r == NULL) {
@@ -159,7 +159,7 @@ static int add_item(struct listing *l, struct hr_slice key, bool is_prefix) {
     }
     size_t len = key.len;
     if (l->url) {
-        len = s3_decode_url(key, place);
+        len = hr_s3_decode_url(key, place);
     } else if (memchr(key.ptr, 0, key.len) == NULL) {
         memcpy(place, key.ptr, key.len);
     } else {
@@ -200,9 +200,9 @@ static int list_text(void *user, const char *parent, const char *name, struct hr
             }
             l->info.size = text.len ? (int64_t)size : -1;
         } else if (strcmp(name, "LastModified") == 0) {
-            l->info.mtime_us = s3_parse_time(text);
+            l->info.mtime_us = hr_s3_parse_time(text);
         } else if (strcmp(name, "ETag") == 0) {
-            s3_etag(text, l->info.etag);
+            hr_s3_etag(text, l->info.etag);
         }
     }
     return 0;
@@ -220,16 +220,16 @@ static int list_end(void *user, const char *name) {
     return rc;
 }
 
-int s3_xml_list(struct hr_slice text, struct hr_list_page *page, struct hr_buf *token,
-                bool *truncated, struct hr_error *err) {
+int hr_s3_xml_list(struct hr_slice text, struct hr_list_page *page, struct hr_buf *token,
+                   bool *truncated, struct hr_error *err) {
     struct listing l = {.page = page, .token = token, .truncated = truncated, .err = err};
     *truncated = false;
     hr_buf_clear(token);
     hr_buf_init(&l.key, TEXT_MAX);
     l.info.size = -1;
-    int rc = s3_xml_read(text, "ListBucketResult", find_encoding, NULL, &l.url, err);
+    int rc = hr_s3_xml_read(text, "ListBucketResult", find_encoding, NULL, &l.url, err);
     rc = rc ? rc : hr_page_begin(page, 0, err);
-    rc = rc ? rc : s3_xml_read(text, "ListBucketResult", list_text, list_end, &l, err);
+    rc = rc ? rc : hr_s3_xml_read(text, "ListBucketResult", list_text, list_end, &l, err);
     hr_buf_release(&l.key);
     return rc;
 }

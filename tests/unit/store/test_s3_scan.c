@@ -26,8 +26,8 @@ static void read_with(int reader, struct hr_slice text, struct result *r) {
     hr_buf_init(&r->token, 1 << 14);
     struct hr_slice own = hr_slice_of(copy, text.len);
     hr_cpu_override(reader == 1 ? &scalar : NULL);
-    r->rc = reader == 2 ? s3_xml_list(own, &r->page, &r->token, &r->truncated, NULL)
-                        : s3_scan_list(own, &r->page, &r->token, &r->truncated, NULL);
+    r->rc = reader == 2 ? hr_s3_xml_list(own, &r->page, &r->token, &r->truncated, NULL)
+                        : hr_s3_scan_list(own, &r->page, &r->token, &r->truncated, NULL);
     hr_cpu_override(NULL);
     if (r->rc == 0) {
         hr_page_finish(&r->page, NULL, 0, NULL);
@@ -236,7 +236,7 @@ static void test_times(void **state) {
         {"2026-11-20T12:34:5", 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(s3_parse_time(hr_slice_str(cases[i].text)), cases[i].want);
+        assert_int_equal(hr_s3_parse_time(hr_slice_str(cases[i].text)), cases[i].want);
     }
 }
 
