@@ -63,8 +63,8 @@ static void fill(struct hr_batch *batch, int64_t from, int64_t rows) {
             must(hr_vec_append_i64(&v[i], ints[i], &err), &err);
             must(hr_vec_append_f64(&v[4 + i], (double)below(10000000) / 100, &err), &err);
         }
-        must(hr_vec_append_bytes(&v[8], "NAR" + below(3), 1, &err), &err);
-        must(hr_vec_append_bytes(&v[9], "OF" + below(2), 1, &err), &err);
+        must(hr_vec_append_bytes(&v[8], &"NAR"[below(3)], 1, &err), &err);
+        must(hr_vec_append_bytes(&v[9], &"OF"[below(2)], 1, &err), &err);
         for (int i = 10; i < 13; i++) {
             must(hr_vec_append_i64(&v[i], 8000 + below(2500), &err), &err);
         }
