@@ -30,10 +30,10 @@ enum hr_opt_type {
 };
 
 enum hr_opt_flags {
-    HR_OPT_SECRET = 1,   /* never printed, wiped after use, refused on the command line */
-    HR_OPT_HIDDEN = 2,   /* for tests and repair: not in --help */
+    HR_OPT_SECRET = 1, /* never printed, wiped after use, refused on the command line */
+    HR_OPT_HIDDEN = 2, /* for tests and repair: not in --help */
     HR_OPT_REQUIRED = 4,
-    HR_OPT_RANGE = 8     /* min and max apply */
+    HR_OPT_RANGE = 8 /* min and max apply */
 };
 
 struct hr_strlist {
@@ -44,46 +44,50 @@ struct hr_strlist {
 struct hr_option {
     const char *name;
     enum hr_opt_type type;
-    size_t offset;         /* into the group's struct */
-    const char *def;       /* default as text, NULL: unset / zero */
-    const char *values;    /* ENUM: "a|b|c" in index order */
-    double min, max;       /* with HR_OPT_RANGE */
+    size_t offset;      /* into the group's struct */
+    const char *def;    /* default as text, NULL: unset / zero */
+    const char *values; /* ENUM: "a|b|c" in index order */
+    double min, max;    /* with HR_OPT_RANGE */
     unsigned flags;
-    const char *unit;      /* "bytes", "seconds", NULL */
-    const char *aliases;   /* legacy names, "prefix|folder"; the name itself wins over them */
-    const char *depends;   /* "file_format=csv", NULL */
-    const char *since;     /* "0.1" */
-    const char *text;      /* one or two sentences for people; never NULL */
-    const char *missing;   /* known but not built yet: what to do instead. Setting the option to
-                              anything but its default is refused with this; NULL: works */
+    const char *unit;    /* "bytes", "seconds", NULL */
+    const char *aliases; /* legacy names, "prefix|folder"; the name itself wins over them */
+    const char *depends; /* "file_format=csv", NULL */
+    const char *since;   /* "0.1" */
+    const char *text;    /* one or two sentences for people; never NULL */
+    const char *missing; /* known but not built yet: what to do instead. Setting the option to
+                            anything but its default is refused with this; NULL: works */
     const char *missing_values; /* ENUM: only these values ("a|b") are not built; with `missing` */
 };
 
 struct hr_option_group {
-    const char *name;      /* "csv" */
-    const char *title;     /* "CSV and TSV" */
+    const char *name;  /* "csv" */
+    const char *title; /* "CSV and TSV" */
     const struct hr_option *rows;
     size_t count;
-    size_t base;           /* offset of the group's struct in the settings struct */
+    size_t base; /* offset of the group's struct in the settings struct */
 };
 
 #define HR_COUNTOF(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Fill one group's struct with its defaults. */
-int hr_options_defaults(const struct hr_option *rows, size_t count, void *obj, struct hr_error *err);
+int hr_options_defaults(const struct hr_option *rows, size_t count, void *obj,
+                        struct hr_error *err);
 /* Free what the rows own inside obj. */
 void hr_options_release(const struct hr_option *rows, size_t count, void *obj);
 /* Set one option from a JSON value (numbers and booleans given as strings are accepted) or text. */
-int hr_option_set_json(const struct hr_option *row, void *obj, const json_t *value, struct hr_error *err);
-int hr_option_set_text(const struct hr_option *row, void *obj, const char *text, struct hr_error *err);
+int hr_option_set_json(const struct hr_option *row, void *obj, const json_t *value,
+                       struct hr_error *err);
+int hr_option_set_text(const struct hr_option *row, void *obj, const char *text,
+                       struct hr_error *err);
 /* Row by name or alias, NULL when unknown. */
-const struct hr_option *hr_option_find(const struct hr_option *rows, size_t count, const char *name);
+const struct hr_option *hr_option_find(const struct hr_option *rows, size_t count,
+                                       const char *name);
 /* The value as it is now, as text for people ("***" for a secret that is set); false: unset. */
 bool hr_option_get_text(const struct hr_option *row, const void *obj, struct hr_buf *out);
 /* True when the value is the row's default. */
 bool hr_option_is_default(const struct hr_option *row, const void *obj);
-/* The nearest of `names` to `name` (edit distance with swaps; case, _ and - ignored); NULL when none
- * is near enough to be a slip of the pen. */
+/* The nearest of `names` to `name` (edit distance with swaps; case, _ and - ignored); NULL when
+ * none is near enough to be a slip of the pen. */
 const char *hr_nearest_name(const char *name, const char *const *names, size_t count);
 
 /* Copy `text` to the end of the list. 0 or HR_E_NOMEM. */

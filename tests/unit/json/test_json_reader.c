@@ -395,10 +395,10 @@ static void bounds(void **state) {
     struct how how = how_default();
     char deep[1200];
     memset(deep, 0, sizeof(deep));
-    strcpy(deep, "{\"a\":");
+    memcpy(deep, "{\"a\":", 5);
     memset(deep + 5, '[', 255);
     memset(deep + 260, ']', 255);
-    strcpy(deep + 515, "}\n");
+    memcpy(deep + 515, "}\n", 2);
     struct reading r = expect_read(deep, "a: utf8", how, HR_END, NULL);
     reading_release(&r);
     how.params.json_depth_max = 255;

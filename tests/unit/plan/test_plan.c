@@ -276,7 +276,7 @@ static void test_development_limits(void **state) {
     for (int round = 0; round < 2; round++) { /* the same files every time */
         assert_rc(hr_scan_open(&conf, &scan, &err), 0, &err);
         while (hr_scan_next(scan, &object, &err) == 0) {
-            chosen[round] = chosen[round] * 31 + (uint64_t)atoi(object->key + 5);
+            chosen[round] = chosen[round] * 31 + strtoull(object->key + 5, NULL, 10);
         }
         a = *hr_scan_selection(scan);
         hr_scan_close(scan);
@@ -303,7 +303,7 @@ static size_t sample_numbers(size_t objects, size_t newest, int64_t files, size_
     const struct hr_sample *samples = NULL;
     size_t n = hr_sampler_choose(sampler, &samples);
     for (size_t i = 0; i < n; i++) {
-        out[i] = (size_t)atoi(samples[i].key);
+        out[i] = (size_t)strtoull(samples[i].key, NULL, 10);
         assert_true(i == 0 || out[i] > out[i - 1]);
     }
     hr_sampler_free(sampler);
