@@ -128,16 +128,25 @@ static void per_column(struct hr_source **files, int n) {
     hr_schema_unref(all);
 }
 
+static struct hr_source *open_file(const char *path) {
+    const struct hr_buf buf = load(path);
+    return hr_source_mem(path, buf.ptr, buf.len, 0);
+}
+
 int main(int argc, char **argv) {
     struct hr_source *files[64];
     int n = 0;
-    char *list = getenv("HEADRACE_BENCH_PARQUET");
-    list = list != NULL && argc < 2 ? strdup(list) : NULL;
-    const char *path = list != NULL ? strtok(list, ":") : argc > 1 ? argv[1] : NULL;
-    while (path != NULL && n < 64) {
-        struct hr_buf buf = load(path);
-        files[n++] = hr_source_mem(path, buf.ptr, buf.len, 0);
-        path = list != NULL ? strtok(NULL, ":") : n + 1 < argc ? argv[n + 1] : NULL;
+    const char *list = getenv("HEADRACE_BENCH_PARQUET");
+    if (argc < 2 && list != NULL) {
+        for (const char *at = list; *at != '\0' && n < 64;) {
+            const size_t len = strcspn(at, ":");
+            char *path = strndup(at, len);
+            files[n++] = open_file(path);
+            at += len + (at[len] == ':');
+        }
+    }
+    for (int i = 1; i < argc && n < 64; i++) {
+        files[n++] = open_file(argv[i]);
     }
     if (n == 0) {
         printf("parquet_read: name Parquet files (lineitem) as arguments or in "

@@ -360,16 +360,19 @@ static void test_deep(void **state) {
     } __attribute__((packed)) page = {2, {2, 16}, 5};
     pb_column(&f, "x", HR_PQ_INT32, 1);
     pb_page(&f, HR_PQ_DATA_PAGE, 1, HR_PQ_PLAIN, HR_PQ_RLE, &page, sizeof(page));
-    char want[256] = "[";
+    struct hr_buf want;
+    hr_buf_init(&want, 0);
+    hr_buf_append_str(&want, "[", NULL);
     for (int i = 0; i < 14; i++) {
-        strcat(want, "{\"g\":");
+        hr_buf_append_str(&want, "{\"g\":", NULL);
     }
-    strcat(want, "{\"x\":5}");
+    hr_buf_append_str(&want, "{\"x\":5}", NULL);
     for (int i = 0; i < 14; i++) {
-        strcat(want, "}");
+        hr_buf_append_str(&want, "}", NULL);
     }
-    strcat(want, "]\n");
-    assert_rows(&f, 1, want);
+    hr_buf_append_str(&want, "]\n", NULL);
+    assert_rows(&f, 1, hr_buf_cstr(&want));
+    hr_buf_release(&want);
 }
 
 static int drop_text(void **state) {
