@@ -174,6 +174,33 @@ void hr_pq_unpack_msb(const uint8_t *in, unsigned width, uint8_t *out, size_t fr
     }
 }
 
+/* Counted in bytes, 255 rounds at a time, so that the compiler can use whole vectors. */
+size_t hr_pq_count_eq(const uint8_t *bytes, size_t n, uint8_t value) {
+    size_t total = 0;
+    for (size_t at = 0; at < n; at += 255) {
+        const size_t end = n - at < 255 ? n : at + 255;
+        uint8_t count = 0;
+        for (size_t i = at; i < end; i++) {
+            count = (uint8_t)(count + (bytes[i] == value));
+        }
+        total += count;
+    }
+    return total;
+}
+
+size_t hr_pq_count_ge(const uint8_t *bytes, size_t n, uint8_t value) {
+    size_t total = 0;
+    for (size_t at = 0; at < n; at += 255) {
+        const size_t end = n - at < 255 ? n : at + 255;
+        uint8_t count = 0;
+        for (size_t i = at; i < end; i++) {
+            count = (uint8_t)(count + (bytes[i] >= value));
+        }
+        total += count;
+    }
+    return total;
+}
+
 /* ---- bitmaps ----------------------------------------------------------------------------------
  */
 

@@ -21,6 +21,10 @@ void hr_pq_unpack_msb(const uint8_t *in, unsigned width, uint8_t *out, size_t fr
 /* Largest of count values (0 for none). */
 uint32_t hr_pq_max32(const uint32_t *values, size_t count);
 
+/* How many of n bytes are `value`; are `value` or more. */
+size_t hr_pq_count_eq(const uint8_t *bytes, size_t n, uint8_t value);
+size_t hr_pq_count_ge(const uint8_t *bytes, size_t n, uint8_t value);
+
 /* Copy n bits between bitmaps (least significant first); returns how many are set. */
 size_t hr_pq_copy_bits(uint8_t *dst, size_t dst_bit, const uint8_t *src, size_t src_bit, size_t n);
 void hr_pq_set_bits(uint8_t *dst, size_t dst_bit, size_t n, bool value);

@@ -144,11 +144,15 @@ static int expand_front(struct hr_pq_leaf *leaf, size_t count, uint8_t *dst, str
     for (size_t i = 0; i < count; i++, leaf->len_pos++) {
         const size_t suffix = leaf->lengths[leaf->len_pos];
         const size_t prefix = leaf->lengths[HR_PQ_LENGTHS + leaf->len_pos];
-        if (prefix > 0) {
+        if (prefix > SHORT) {
             memcpy(dst, last, prefix);
+        } else if (prefix > 0) {
+            memmove(dst, last, SHORT); /* its tail is overwritten, but may overlap */
         }
-        if (suffix > 0) {
+        if (suffix > SHORT) {
             memcpy(dst + prefix, leaf->val, suffix);
+        } else {
+            memcpy(dst + prefix, leaf->val, SHORT);
         }
         leaf->val += suffix;
         last = dst;

@@ -250,16 +250,32 @@ static int next_page(struct hr_pq_leaf *leaf, struct hr_error *err) {
 /* ---- slots: values with nulls between them ----------------------------------------------------
  */
 
-/* Move n_valid dense values of `width` bytes at base apart, to the places whose bit is set. */
-static void spread(uint8_t *base, size_t width, const uint8_t *valid, size_t slots,
-                   size_t n_valid) {
+/* Move n_valid dense values of `width` bytes at base apart, to the places whose bit is set; the
+ * others become zero. From the back, without a branch on the bits: a missing value reads its
+ * neighbour and is masked away. */
+static inline __attribute__((always_inline)) void
+spread(uint8_t *base, const size_t width, const uint8_t *valid, size_t slots, size_t n_valid) {
     size_t from = n_valid;
-    for (size_t i = slots; i-- > 0 && from < i + 1;) {
-        if (hr_bit_get(valid, (int64_t)i)) {
-            from--;
-            memcpy(base + i * width, base + from * width, width);
+    for (size_t i = slots; i > from; i--) {
+        const unsigned bit = hr_bit_get(valid, (int64_t)i - 1);
+        from -= bit;
+        if (width > 0 && width % 8 == 0) {
+            const uint64_t mask = 0 - (uint64_t)bit;
+            for (size_t w = 0; w < width; w += 8) {
+                uint64_t v;
+                memcpy(&v, base + from * width + w, 8);
+                v &= mask;
+                memcpy(base + (i - 1) * width + w, &v, 8);
+            }
+        } else if (width == 4) {
+            uint32_t v;
+            memcpy(&v, base + from * width, 4);
+            v &= 0 - bit;
+            memcpy(base + (i - 1) * width, &v, 4);
+        } else if (bit) {
+            memmove(base + (i - 1) * width, base + from * width, width);
         } else {
-            memset(base + i * width, 0, width);
+            memset(base + (i - 1) * width, 0, width);
         }
     }
 }
@@ -279,9 +295,9 @@ static void spread_wide(uint8_t *base, size_t width, const uint8_t *valid, size_
 /* offsets[1..n_valid] hold ends of dense values; give each slot its end, nulls the one before. */
 static void spread_offsets(int32_t *offsets, const uint8_t *valid, size_t slots, size_t n_valid) {
     size_t from = n_valid;
-    for (size_t i = slots; i-- > 0 && from < i + 1;) {
-        offsets[i + 1] = offsets[from];
-        from -= hr_bit_get(valid, (int64_t)i);
+    for (size_t i = slots; i > from; i--) {
+        offsets[i] = offsets[from];
+        from -= hr_bit_get(valid, (int64_t)i - 1);
     }
 }
 
@@ -511,8 +527,10 @@ int hr_pq_leaf_rows_ready(struct hr_pq_leaf *leaf, size_t *rows, struct hr_error
     if (rc == HR_END) {
         rc = corrupt(err, "it has fewer rows than the row group");
     }
-    for (size_t i = leaf->lv_pos; rc == 0 && i < leaf->lv_len; i++) {
-        n += leaf->lv_rep[i] == 0;
+    if (rc == 0 && leaf->info->max_rep == 0) {
+        n = leaf->lv_len - leaf->lv_pos;
+    } else if (rc == 0) {
+        n = hr_pq_count_eq(leaf->lv_rep + leaf->lv_pos, leaf->lv_len - leaf->lv_pos, 0);
     }
     *rows = n > 0 ? n : 1;
     return hr_pq_leaf_blame(leaf, rc, err);
@@ -521,6 +539,11 @@ int hr_pq_leaf_rows_ready(struct hr_pq_leaf *leaf, size_t *rows, struct hr_error
 /* Entries from lv_pos that belong to the next *rows rows; *rows is lowered by those that start. */
 static size_t take_entries(const struct hr_pq_leaf *leaf, size_t *rows) {
     size_t i = leaf->lv_pos, left = *rows;
+    if (leaf->info->max_rep == 0) {
+        const size_t have = leaf->lv_len - leaf->lv_pos, take = left < have ? left : have;
+        *rows = left - take;
+        return take;
+    }
     for (; i < leaf->lv_len; i++) {
         if (leaf->lv_rep[i] == 0) {
             if (left == 0) {
@@ -558,23 +581,19 @@ static int entries_to_slots(struct hr_pq_leaf *leaf, struct hr_vec *vec, size_t 
     const uint8_t *def = leaf->lv_def + leaf->lv_pos;
     const uint8_t slot_def = leaf->info->slot_def, max_def = leaf->info->max_def;
     uint8_t bits[HR_PQ_LEVELS / 8 + 8];
-    size_t slots = 0, ones = 0;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned present = def[i] == max_def;
-        if (def[i] < slot_def) {
-            continue; /* an empty or missing list: no slot for this leaf */
+    size_t slots = hr_pq_count_ge(def, n, slot_def), ones = hr_pq_count_eq(def, n, max_def);
+    if (ones < slots) { /* entries below slot_def are no slots: an empty or missing list */
+        size_t at = 0;
+        memset(bits, 0, slots / 8 + 1);
+        for (size_t i = 0; i < n; i++) {
+            bits[at >> 3] = (uint8_t)(bits[at >> 3] | (def[i] == max_def) << (at & 7));
+            at += def[i] >= slot_def;
         }
-        if ((slots & 7) == 0) {
-            bits[slots >> 3] = 0;
-        }
-        bits[slots >> 3] = (uint8_t)(bits[slots >> 3] | present << (slots & 7));
-        ones += present;
-        slots++;
     }
     const size_t want = slots;
     int rc = slots == 0
                  ? 0
-                 : append_slots(leaf, vec, &slots, ones == slots ? NULL : bits, &ones, stop, err);
+                 : append_slots(leaf, vec, &slots, ones < slots ? bits : NULL, &ones, stop, err);
     if (rc == 0 && slots < want) {
         rc = hr_fail(err, HR_E_BOUND, "the values of a few rows need over %zu bytes", stop);
         hr_error_hint(err, "raise the bound on cell size if the file can be trusted");

@@ -7,7 +7,7 @@
  */
 #include "format/parquet/pq_leaf.h"
 
-#define ROWS_FIRST 32u
+#define ROWS_FIRST 128u
 #define ROWS_MAX 4096u
 #define BYTES_SMALL ((size_t)256 << 10) /* a step below it: the next may take twice the rows */
 #define BYTES_MANY ((size_t)1 << 30)    /* bound of a step of several rows; of one row: cell_max */
@@ -19,76 +19,85 @@ static int damaged(const struct hr_pq_leaf *leaf, const char *why, struct hr_err
     return hr_pq_leaf_blame(leaf, hr_fail(err, HR_E_CORRUPT, "%s", why), err);
 }
 
-static bool can_be_null(const struct hr_pq_node *node) {
-    return node->valid_def > node->slot_def;
+static bool opens_slot(const struct hr_pq_node *node, uint8_t def, uint8_t rep) {
+    return (rep <= node->slot_rep) & (def >= node->slot_def);
 }
 
-/* Append the next slot's validity; room for it was reserved. */
-static void push_slot(struct hr_vec *vec, bool valid) {
-    if (vec->validity != NULL) {
-        if (valid) {
-            hr_bit_set(vec->validity, vec->len);
-        } else {
-            hr_bit_clear(vec->validity, vec->len);
-        }
-    }
-    vec->nulls += !valid;
-    vec->len++;
-}
+struct counts {
+    size_t slots, nulls;
+};
 
-/* Whether any slot of these entries is null: only then a bitmap is made. */
-static bool any_null(const struct hr_pq_node *node, const struct hr_pq_leaf *leaf) {
+static struct counts count_slots(const struct hr_pq_node *node, const struct hr_pq_leaf *leaf) {
     const uint8_t *def = leaf->sub_def.ptr, *rep = leaf->sub_rep.ptr;
-    size_t nulls = 0;
-    for (size_t i = 0; i < leaf->sub_len; i++) {
-        nulls += rep[i] <= node->slot_rep && def[i] >= node->slot_def && def[i] < node->valid_def;
+    struct counts c = {0, 0};
+    if (leaf->info->max_rep == node->slot_rep) { /* no list below: rep says nothing */
+        c.slots = hr_pq_count_ge(def, leaf->sub_len, node->slot_def);
+        c.nulls = c.slots - hr_pq_count_ge(def, leaf->sub_len, node->valid_def);
+        return c;
     }
-    return nulls > 0;
+    for (size_t i = 0; i < leaf->sub_len; i++) {
+        const bool slot = opens_slot(node, def[i], rep[i]);
+        c.slots += slot;
+        c.nulls += slot & (def[i] < node->valid_def);
+    }
+    return c;
 }
 
-static int reserve_slots(const struct hr_pq_node *node, const struct hr_pq_leaf *leaf,
-                         struct hr_vec *vec, struct hr_error *err) {
-    int rc = hr_vec_reserve(vec, leaf->sub_len, err);
-    if (rc == 0 && can_be_null(node) && any_null(node, leaf)) {
-        rc = hr_vec_need_validity(vec, leaf->sub_len, err);
+/* Append the slots' validity; a bitmap is made only when there is a null. */
+static int push_slots(const struct hr_pq_node *node, const struct hr_pq_leaf *leaf, struct counts c,
+                      struct hr_vec *vec, struct hr_error *err) {
+    const uint8_t *def = leaf->sub_def.ptr, *rep = leaf->sub_rep.ptr;
+    if (c.nulls > 0) {
+        int rc = hr_vec_need_validity(vec, c.slots, err);
+        int64_t at = vec->len;
+        if (rc != 0) {
+            return rc;
+        }
+        hr_pq_set_bits(vec->validity, (size_t)at, c.slots, true);
+        for (size_t i = 0; i < leaf->sub_len; i++) {
+            const bool slot = opens_slot(node, def[i], rep[i]);
+            if (slot && def[i] < node->valid_def) {
+                hr_bit_clear(vec->validity, at);
+            }
+            at += slot;
+        }
+    } else if (vec->validity != NULL) {
+        hr_pq_set_bits(vec->validity, (size_t)vec->len, c.slots, true);
     }
-    return rc;
+    vec->len += (int64_t)c.slots;
+    vec->nulls += (int64_t)c.nulls;
+    return 0;
 }
 
 static int struct_slots(const struct hr_pq_node *node, const struct hr_pq_leaf *leaf,
                         struct hr_vec *vec, struct hr_error *err) {
-    const uint8_t *def = leaf->sub_def.ptr, *rep = leaf->sub_rep.ptr;
-    int rc = reserve_slots(node, leaf, vec, err);
-    for (size_t i = 0; rc == 0 && i < leaf->sub_len; i++) {
-        if (rep[i] <= node->slot_rep && def[i] >= node->slot_def) {
-            push_slot(vec, def[i] >= node->valid_def);
-        }
-    }
-    return rc;
+    const struct counts c = count_slots(node, leaf);
+    int rc = hr_vec_reserve(vec, c.slots, err);
+    return rc == 0 ? push_slots(node, leaf, c, vec, err) : rc;
 }
 
 static int list_slots(const struct hr_pq_node *node, const struct hr_pq_leaf *leaf,
                       struct hr_vec *vec, struct hr_error *err) {
     const uint8_t *def = leaf->sub_def.ptr, *rep = leaf->sub_rep.ptr;
-    int rc = reserve_slots(node, leaf, vec, err);
+    const struct counts c = count_slots(node, leaf);
+    int rc = hr_vec_reserve(vec, c.slots + 1, err);
     if (rc != 0) {
         return rc;
     }
-    int32_t *offsets = vec->offsets;
-    uint64_t items = (uint64_t)offsets[vec->len];
-    if (items + leaf->sub_len > INT32_MAX) {
+    uint32_t items = (uint32_t)vec->offsets[vec->len];
+    if ((uint64_t)items + leaf->sub_len > INT32_MAX) {
         return hr_pq_leaf_blame(
             leaf, hr_fail(err, HR_E_BOUND, "a batch would hold over 2^31 list items"), err);
     }
+    /* Every entry writes where the next slot begins; only one that opens it moves on. */
+    int32_t *offset = vec->offsets + vec->len;
     for (size_t i = 0; i < leaf->sub_len; i++) {
-        if (rep[i] <= node->slot_rep && def[i] >= node->slot_def) {
-            offsets[vec->len] = (int32_t)items;
-            push_slot(vec, def[i] >= node->valid_def);
-        }
-        items += rep[i] <= node->slot_rep + 1u && def[i] >= node->elem_def;
+        *offset = (int32_t)items;
+        offset += opens_slot(node, def[i], rep[i]);
+        items += (rep[i] <= node->slot_rep + 1u) & (def[i] >= node->elem_def);
     }
-    offsets[vec->len] = (int32_t)items;
-    return 0;
+    *offset = (int32_t)items;
+    return push_slots(node, leaf, c, vec, err);
 }
 
 /* ---- the tree ---------------------------------------------------------------------------------

@@ -192,19 +192,21 @@ static int fill(struct hr_pq_chunk *chunk, size_t need, struct hr_error *err) {
     size_t want =
         most > (int64_t)chunk->window_size ? chunk->window_size : (size_t)(most > 0 ? most : 0);
     want = want > need ? want : need;
-    const size_t at = (size_t)(from - chunk->window_offset);
-    if (keep > 0 && at > 0) {
+    /* What is there stays where it is when the rest fits behind it, else it moves to the front. */
+    size_t at = keep > 0 ? (size_t)(from - chunk->window_offset) : 0;
+    if (at > 0 && at + want > chunk->window.cap) {
         memmove(chunk->window.ptr, chunk->window.ptr + at, keep);
+        at = 0;
     }
-    chunk->window_offset = from;
-    chunk->window_len = keep;
-    int rc = hr_pq_mem_need(&chunk->window, keep, want, err);
+    chunk->window_offset = from - (int64_t)at;
+    chunk->window_len = at + keep;
+    int rc = hr_pq_mem_need(&chunk->window, at + keep, at + want, err);
     if (rc == 0) {
         rc = hr_pq_input_read(chunk->in, from + (int64_t)keep, want - keep,
-                              chunk->window.ptr + keep, err);
+                              chunk->window.ptr + at + keep, err);
     }
     if (rc == 0) {
-        chunk->window_len = want;
+        chunk->window_len = at + want;
         hint_on(chunk, from + (int64_t)want);
     }
     return rc;

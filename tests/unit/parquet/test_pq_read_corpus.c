@@ -1,5 +1,6 @@
 /* Every file of the parquet-testing corpus: read to the agreed values, or refused as documented. */
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "pq_canon.h"
 
@@ -125,10 +126,33 @@ static void test_corpus_small_batches(void **state) {
     check_all(7);
 }
 
+/* Two cells of 1 GiB: over the bound above, right under a larger one (some 5 GiB of memory). */
+static void test_huge_cells(void **state) {
+    (void)state;
+    const char *soak = getenv("HEADRACE_SOAK");
+    const struct hr_format_opts opts = {0};
+    const struct hr_read_params params = {
+        .group_end = -1, .batch_rows = 1, .cell_max = (size_t)1200 << 20};
+    struct hr_buf buf;
+    if (soak == NULL || soak[0] != '1' || test_corpus(corpus) == NULL) {
+        printf("SKIPPED 1 case: cells of 1 GiB are read with HEADRACE_SOAK=1\n");
+        return;
+    }
+    struct hr_source *src = load("data/large_string_map.brotli.parquet", &buf);
+    struct canon_result res = canon_read(src, &opts, &params);
+    assert_rc(res.rc, 0, &res.err);
+    assert_int_equal(res.rows, 2);
+    assert_string_equal(res.sha256,
+                        "b2b97b3d3abab474aa762f93c42688d6bc69bfa9a8c47282c75e741815971875");
+    hr_source_close(src);
+    hr_buf_release(&buf);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_corpus_whole_batches),
         cmocka_unit_test(test_corpus_small_batches),
+        cmocka_unit_test(test_huge_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
