@@ -81,9 +81,10 @@ int hr_cli_settings(const struct hr_cli *cli, struct hr_settings *out, struct hr
 
 int hr_cli_url_settings(const struct hr_cli *cli, const char *url, struct hr_settings *out,
                         struct hr_error *err) {
-    static const char *const defaults[][2] = {{"file_format", "auto"},   {"json_flatten", "false"},
-                                              {"cost_limit_usd", "0"},   {"max_files_per_run", "0"},
-                                              {"max_data_size_gb", "0"}, {"stream_by", "all"}};
+    static const char *const defaults[][2] = {
+        {"file_format", "auto"}, {"json_flatten", "false"},  {"json_nested_text", "false"},
+        {"cost_limit_usd", "0"}, {"max_files_per_run", "0"}, {"max_data_size_gb", "0"},
+        {"stream_by", "all"}};
     int rc = hr_cli_settings(cli, out, err);
     if (rc != 0) {
         return rc;
