@@ -257,7 +257,8 @@ int hr_journal_read(struct hr_slice bytes, const char *name, struct hr_journal *
                     struct hr_error *err) {
     const size_t head = strlen(MAGIC) + 33;
     *out = (struct hr_journal){0};
-    if (bytes.len < head + 3 || memcmp(bytes.ptr, MAGIC, strlen(MAGIC)) != 0) {
+    if (bytes.len < head + 3 || memcmp(bytes.ptr, MAGIC, strlen(MAGIC)) != 0 ||
+        bytes.ptr[head - 1] != '\n') {
         return damaged(name, "it is cut short or is not a journal", err);
     }
     size_t len = 0;
