@@ -60,7 +60,11 @@ int hr_pq_input_read(struct hr_pq_input *in, int64_t offset, size_t len, uint8_t
         memcpy(dst, in->tail.ptr + (offset - in->tail_offset), len);
         return 0;
     }
-    return hr_source_read_at(in->src, offset, len, dst, err);
+    const int64_t before =
+        in->tail_offset - offset; /* what reaches into the tail is here already */
+    const size_t fetch = before < (int64_t)len ? (size_t)before : len;
+    memcpy(dst + fetch, in->tail.ptr, len - fetch);
+    return hr_source_read_at(in->src, offset, fetch, dst, err);
 }
 
 /* ---- codecs -----------------------------------------------------------------------------------
@@ -163,17 +167,20 @@ static int64_t fetch_end(const struct hr_pq_chunk *chunk) {
     return end < chunk->in->data_end ? end : chunk->in->data_end;
 }
 
-/* Hint the next stretch once the last one is half read. */
-static void hint_on(struct hr_pq_chunk *chunk, int64_t read_end) {
+/* About to read [begin, read_end): hint the next stretch once the last one is half used up. */
+static void hint_on(struct hr_pq_chunk *chunk, int64_t begin, int64_t read_end) {
     const int64_t step = (int64_t)chunk->ahead, end = fetch_end(chunk);
     if (step == 0 || read_end < chunk->hinted_end - step / 2) {
         return;
     }
-    const int64_t from = chunk->hinted_end > read_end ? chunk->hinted_end : read_end;
-    const struct hr_range next = {from, end - from < step ? end - from : step};
-    if (next.len > 0) {
+    const int64_t from = chunk->hinted_end > begin ? chunk->hinted_end : begin;
+    int64_t to = read_end > from + step ? read_end : from + step;
+    to = to < end || end < read_end ? to : end;
+    to = to < chunk->in->data_end ? to : chunk->in->data_end;
+    if (to > from) {
+        const struct hr_range next = {from, to - from};
         hr_source_hint(chunk->in->src, &next, 1);
-        chunk->hinted_end = from + next.len;
+        chunk->hinted_end = to;
     }
 }
 
@@ -202,12 +209,12 @@ static int fill(struct hr_pq_chunk *chunk, size_t need, struct hr_error *err) {
     chunk->window_len = at + keep;
     int rc = hr_pq_mem_need(&chunk->window, at + keep, at + want, err);
     if (rc == 0) {
+        hint_on(chunk, from + (int64_t)keep, from + (int64_t)want);
         rc = hr_pq_input_read(chunk->in, from + (int64_t)keep, want - keep,
                               chunk->window.ptr + at + keep, err);
     }
     if (rc == 0) {
         chunk->window_len = at + want;
-        hint_on(chunk, from + (int64_t)want);
     }
     return rc;
 }

@@ -154,14 +154,78 @@ static void test_large_strings(void **state) {
     hr_free(text);
 }
 
-/* One row group of any size needs a page and a window per column, not the row group. */
-static void test_memory_is_flat(void **state) {
-    (void)state;
-    struct hr_schema *schema = test_schema_of("a: int64, b: double, c: utf8");
+/* A source that remembers what it was told to fetch. */
+struct told {
+    struct hr_source base;
+    struct hr_slice bytes;
+    struct hr_range ranges[4096];
+    size_t n;
+    int64_t most;   /* longest hint */
+    int64_t untold; /* bytes read that no hint announced, the first read (footer) apart */
+    int reads;
+};
+
+static bool was_told(const struct told *t, int64_t offset) {
+    for (size_t i = 0; i < t->n; i++) {
+        if (offset >= t->ranges[i].offset && offset < t->ranges[i].offset + t->ranges[i].len) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int told_read_at(struct hr_source *src, int64_t offset, size_t len, uint8_t *dst,
+                        struct hr_error *err) {
+    struct told *t = (struct told *)(void *)src;
+    (void)err;
+    assert_true(offset >= 0 && (size_t)offset + len <= t->bytes.len);
+    if (t->reads++ > 0 && !(was_told(t, offset) && was_told(t, offset + (int64_t)len - 1))) {
+        t->untold += (int64_t)len;
+    }
+    memcpy(dst, t->bytes.ptr + offset, len);
+    return 0;
+}
+
+static void told_hint(struct hr_source *src, const struct hr_range *ranges, size_t count) {
+    struct told *t = (struct told *)(void *)src;
+    for (size_t i = 0; i < count; i++) {
+        assert_true(t->n < 4096 && ranges[i].offset >= 0 && ranges[i].len > 0);
+        assert_true(ranges[i].offset + ranges[i].len <= (int64_t)t->bytes.len);
+        t->most = ranges[i].len > t->most ? ranges[i].len : t->most;
+        t->ranges[t->n++] = ranges[i];
+    }
+}
+
+static const struct hr_source_ops told_ops = {.read_at = told_read_at, .hint = told_hint};
+
+static struct told *read_told(struct hr_slice file, int64_t *rows, size_t *memory) {
+    const struct hr_read_params params = {.group_end = -1};
+    const struct hr_format_opts opts = {0};
+    struct told *t = hr_calloc(1, sizeof(*t));
+    struct hr_reader *reader;
+    struct hr_batch *batch;
+    struct hr_error err;
+    const size_t before = hr_big_in_use();
+    assert_non_null(t);
+    t->base = (struct hr_source){
+        .ops = &told_ops, .name = "told", .size = (int64_t)file.len, .random = true};
+    t->bytes = file;
+    *memory = 0;
+    assert_rc(hr_format_parquet.open(&t->base, &opts, &params, &reader, &err), 0, &err);
+    while (hr_reader_next(reader, &batch, &err) == 0) {
+        const size_t now = hr_big_in_use() - before;
+        *memory = now > *memory ? now : *memory;
+    }
+    *rows = reader->rows;
+    hr_reader_close(reader);
+    return t;
+}
+
+static struct hr_batch *random_rows(struct hr_schema *schema, int64_t n) {
     struct hr_batch *batch;
     uint64_t seed = 9;
     assert_int_equal(hr_batch_new(schema, &batch, NULL), 0);
-    for (int64_t i = 0; i < 400000; i++) {
+    for (int64_t i = 0; i < n; i++) {
         uint8_t text[48];
         for (size_t k = 0; k < sizeof(text); k++) {
             text[k] = (uint8_t)('a' + test_rand(&seed) % 26);
@@ -170,29 +234,38 @@ static void test_memory_is_flat(void **state) {
         assert_int_equal(hr_vec_append_f64(&batch->vecs[1], (double)test_rand(&seed), NULL), 0);
         assert_int_equal(hr_vec_append_bytes(&batch->vecs[2], text, sizeof(text), NULL), 0);
     }
-    batch->len = 400000;
+    batch->len = n;
+    return batch;
+}
+
+/* One row group of any size needs a page and a window per column, not the row group; and every byte
+ * is announced before it is read, a stretch at a time when the row group is large. */
+static void test_memory_is_flat(void **state) {
+    (void)state;
+    struct hr_schema *schema = test_schema_of("a: int64, b: double, c: utf8");
+    struct hr_batch *batch = random_rows(schema, 560000);
     struct hr_buf file;
+    int64_t rows;
+    size_t memory;
     write_table(schema, batch, 1 << 30, NULL, &file);
-    hr_batch_free(batch);
-    assert_true(file.len > 20 << 20);
-    const size_t before = hr_big_in_use();
-    size_t most = 0;
-    const struct hr_read_params params = {.group_end = -1};
-    const struct hr_format_opts opts = {0};
-    struct hr_source *src = hr_source_mem("own", file.ptr, file.len, 0);
-    struct hr_reader *reader;
-    struct hr_error err;
-    assert_rc(hr_format_parquet.open(src, &opts, &params, &reader, &err), 0, &err);
-    while (hr_reader_next(reader, &batch, &err) == 0) {
-        const size_t now = hr_big_in_use() - before;
-        most = now > most ? now : most;
-    }
-    printf("row group of %zu MiB read with %zu KiB\n", file.len >> 20, most >> 10);
-    assert_int_equal(reader->rows, 400000);
-    assert_true(most < 10 << 20);
-    hr_reader_close(reader);
-    hr_source_close(src);
+    assert_true(file.len > 33 << 20);
+    struct told *t = read_told(hr_buf_slice(&file), &rows, &memory);
+    printf("row group of %zu MiB: %zu KiB of buffers, %d reads, %zu hints\n", file.len >> 20,
+           memory >> 10, t->reads, t->n);
+    assert_int_equal(rows, 560000);
+    assert_true(memory < 10 << 20);
+    assert_int_equal(t->untold, 0);
+    assert_true(t->most <= 4 << 20);
+    hr_free(t);
     hr_buf_release(&file);
+    write_table(schema, batch, 100000, NULL, &file); /* small ones: whole chunks, the next too */
+    t = read_told(hr_buf_slice(&file), &rows, &memory);
+    assert_int_equal(rows, 560000);
+    assert_int_equal(t->untold, 0);
+    assert_int_equal(t->n, 6 * 3);
+    hr_free(t);
+    hr_buf_release(&file);
+    hr_batch_free(batch);
     hr_schema_unref(schema);
 }
 
