@@ -65,7 +65,7 @@ enum hr_code {
 #define X(name, number, exit_status, class_, sentence) HR_E_##name = number,
     HR_ERROR_TABLE(X)
 #undef X
-    HR_OK = 0,
+        HR_OK = 0,
     HR_END = 1,  /* no more data; not an error */
     HR_MORE = 2, /* more input or more output room is needed */
     HR_WIDEN = 3 /* a value needs a wider schema than the one given */

@@ -12,7 +12,8 @@ struct hr_arena {
 };
 
 void hr_arena_init(struct hr_arena *arena, size_t max);
-void *hr_arena_alloc(struct hr_arena *arena, size_t size); /* 16-byte aligned, not zeroed; NULL: no memory or over max */
+void *hr_arena_alloc(struct hr_arena *arena,
+                     size_t size); /* 16-byte aligned, not zeroed; NULL: no memory or over max */
 void *hr_arena_calloc(struct hr_arena *arena, size_t count, size_t size);
 char *hr_arena_strndup(struct hr_arena *arena, const char *text, size_t len);
 void hr_arena_reset(struct hr_arena *arena);   /* forget all, keep the largest block */

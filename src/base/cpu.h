@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 struct hr_cpu {
-    bool avx2;    /* avx2 + bmi1 + bmi2 + pclmul + popcnt + lzcnt */
-    bool avx512;  /* f, bw, vl, dq, vbmi, vbmi2 */
+    bool avx2;   /* avx2 + bmi1 + bmi2 + pclmul + popcnt + lzcnt */
+    bool avx512; /* f, bw, vl, dq, vbmi, vbmi2 */
 };
 
 /* Environment HEADRACE_CPU=scalar|avx2 lowers the answer, so both twins can be tested. */

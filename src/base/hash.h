@@ -21,8 +21,9 @@ static inline uint64_t hr_hash_u64(uint64_t v) { /* finaliser of MurmurHash3 */
     return v ^ (v >> 33);
 }
 
-uint32_t hr_crc32(uint32_t seed, const void *ptr, size_t len);  /* IEEE 802.3, seed 0 at the start */
-uint32_t hr_crc32c(uint32_t seed, const void *ptr, size_t len); /* Castagnoli, seed 0 at the start */
+uint32_t hr_crc32(uint32_t seed, const void *ptr, size_t len); /* IEEE 802.3, seed 0 at the start */
+uint32_t hr_crc32c(uint32_t seed, const void *ptr,
+                   size_t len); /* Castagnoli, seed 0 at the start */
 uint64_t hr_crc64nvme(uint64_t seed, const void *ptr, size_t len);
 
 void hr_sha256(const void *ptr, size_t len, uint8_t out[32]);

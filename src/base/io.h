@@ -1,7 +1,7 @@
 /* base/io.h - the byte interfaces: hr_source is read by codecs and formats, hr_out is written.
  *
- * io/ implements both over a store, codec/ wraps a source in a decoding source, tests implement them
- * over memory. A source or out is used by one thread at a time. */
+ * io/ implements both over a store, codec/ wraps a source in a decoding source, tests implement
+ * them over memory. A source or out is used by one thread at a time. */
 #ifndef HR_BASE_IO_H
 #define HR_BASE_IO_H
 

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *hr_malloc(size_t size);                   /* NULL when out of memory */
-void *hr_calloc(size_t count, size_t size);     /* zeroed; overflow of the product gives NULL */
-void *hr_realloc(void *ptr, size_t size);       /* like realloc; the old block lives on failure */
+void *hr_malloc(size_t size);               /* NULL when out of memory */
+void *hr_calloc(size_t count, size_t size); /* zeroed; overflow of the product gives NULL */
+void *hr_realloc(void *ptr, size_t size);   /* like realloc; the old block lives on failure */
 void *hr_reallocarray(void *ptr, size_t count, size_t size);
 void hr_free(void *ptr);                        /* NULL allowed */
 char *hr_strdup(const char *text);              /* NULL gives NULL */
@@ -32,11 +32,13 @@ int64_t hr_mem_live(void);   /* blocks allocated and not freed */
  * may over-read and over-write that far. Thread safe. */
 #define HR_PAD 64u
 
-void *hr_big_alloc(size_t size, size_t *out_capacity); /* capacity >= size; NULL when out of memory */
-void hr_big_free(void *ptr);                           /* NULL allowed */
-void *hr_big_grow(void *ptr, size_t used, size_t size, size_t *out_capacity); /* keeps `used` bytes */
-size_t hr_big_in_use(void); /* bytes handed out now, all threads */
-size_t hr_big_cached(void); /* bytes kept for reuse */
-void hr_big_trim(void);     /* give cached buffers back to the system */
+void *hr_big_alloc(size_t size,
+                   size_t *out_capacity); /* capacity >= size; NULL when out of memory */
+void hr_big_free(void *ptr);              /* NULL allowed */
+void *hr_big_grow(void *ptr, size_t used, size_t size,
+                  size_t *out_capacity); /* keeps `used` bytes */
+size_t hr_big_in_use(void);              /* bytes handed out now, all threads */
+size_t hr_big_cached(void);              /* bytes kept for reuse */
+void hr_big_trim(void);                  /* give cached buffers back to the system */
 
 #endif

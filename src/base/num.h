@@ -15,14 +15,16 @@ typedef unsigned __int128 hr_u128;
 /* [+-]?digits, in range. Leading zeros are accepted here; inference refuses them itself. */
 bool hr_parse_i64(const char *text, size_t len, int64_t *out);
 bool hr_parse_u64(const char *text, size_t len, uint64_t *out);
-/* Same, digits at text[0..len), text may be over-read by 16 bytes: the fast path of CSV and JSON. */
+/* Same, digits at text[0..len), text may be over-read by 16 bytes: the fast path of CSV and JSON.
+ */
 bool hr_parse_i64_pad(const char *text, size_t len, int64_t *out);
 
 /* Decimal float, correctly rounded: [+-]?(digits[.digits]|.digits)([eE][+-]?digits)?. With
  * `special`: also nan, inf, infinity in any case. Overflow gives infinity only with `special`,
  * otherwise fails. */
 bool hr_parse_double(const char *text, size_t len, bool special, double *out);
-bool hr_parse_double_pad(const char *text, size_t len, double *out); /* no specials; over-reads 16 */
+bool hr_parse_double_pad(const char *text, size_t len,
+                         double *out); /* no specials; over-reads 16 */
 
 /* Fixed-point decimal of the given scale as a 128-bit integer; fails on more fraction digits than
  * `scale` that are not zero, or more than `precision` digits in all. Exponents are accepted. */

@@ -38,7 +38,7 @@ struct hr_buf {
 };
 
 void hr_buf_init(struct hr_buf *buf, size_t max);
-void hr_buf_release(struct hr_buf *buf);      /* frees; the buf may be used again */
+void hr_buf_release(struct hr_buf *buf); /* frees; the buf may be used again */
 static inline void hr_buf_clear(struct hr_buf *buf) {
     buf->len = 0; /* keeps the memory */
     if (buf->ptr != NULL) {
@@ -54,7 +54,8 @@ int hr_buf_printf(struct hr_buf *buf, struct hr_error *err, const char *format, 
     __attribute__((format(printf, 3, 4)));
 /* JSON string with quotes: escapes what must be, invalid UTF-8 becomes U+FFFD. */
 int hr_buf_append_json(struct hr_buf *buf, struct hr_slice text, struct hr_error *err);
-/* Text as a C string that the caller owns (hr_free); the buf is empty afterwards. NULL: no memory. */
+/* Text as a C string that the caller owns (hr_free); the buf is empty afterwards. NULL: no memory.
+ */
 char *hr_buf_detach(struct hr_buf *buf);
 static inline struct hr_slice hr_buf_slice(const struct hr_buf *buf) {
     return (struct hr_slice){buf->ptr, buf->len};
