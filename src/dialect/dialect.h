@@ -111,9 +111,10 @@ struct hr_dialect {
 
 const struct hr_dialect *const *hr_dialect_all(size_t *out_count);
 const struct hr_dialect *hr_dialect_by_name(const char *name); /* NULL: unknown */
-/* The dialect whose detect is surest. HR_E_CONFIG when none knows the keys, or when the one that
- * does is not built yet (its sentence is the message). */
-int hr_dialect_detect(const json_t *config, const char *name, const struct hr_dialect **out,
+/* The dialect named `forced`, or with NULL the one whose detect is surest. HR_E_CONFIG when none
+ * knows the keys, or when the one that does is not built yet (its sentence is the message);
+ * HR_E_USAGE when `forced` is no dialect. */
+int hr_dialect_detect(const json_t *config, const char *forced, const struct hr_dialect **out,
                       struct hr_error *err);
 /* The same for a destination config: native and Olake differ by `writer`. */
 int hr_dialect_detect_destination(const json_t *config, const struct hr_dialect *source,

@@ -108,10 +108,44 @@ static int usable(const struct hr_dialect *dialect, const struct hr_dialect **ou
     return 0;
 }
 
-int hr_dialect_detect(const json_t *config, const char *name, const struct hr_dialect **out,
+static int by_force(const char *forced, const struct hr_dialect **out, struct hr_error *err) {
+    const struct hr_dialect *dialect = hr_dialect_by_name(forced);
+    char shown[60];
+    if (dialect) {
+        return usable(dialect, out, err);
+    }
+    int rc = hr_fail(err, HR_E_USAGE, "unknown dialect \"%s\"",
+                     hr_printable(hr_slice_str(forced), 40, shown, sizeof shown));
+    hr_error_hint(err, "Dialects: native, olake.");
+    return rc;
+}
+
+/* Nobody knows the config: perhaps the key that would have told is misspelt. */
+static int fail_unknown(const json_t *config, struct hr_error *err) {
+    static const char *const telling[] = {"bucket", "bucket_name", "uri"};
+    const char *key = NULL;
+    json_t *value = NULL;
+    int rc = hr_fail(err, HR_E_CONFIG, "could not tell what kind of config this is");
+    hr_error_hint(err, "It needs \"bucket\" (or \"uri\"), or \"bucket_name\" for an Olake source; "
+                       "--dialect forces one.");
+    json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+        const char *near = hr_nearest_name(key, telling, HR_COUNTOF(telling));
+        if (near) {
+            char shown[60];
+            hr_error_hint(err, "Did you mean \"%s\" instead of \"%s\"?", near,
+                          hr_printable(hr_slice_str(key), 40, shown, sizeof shown));
+        }
+    }
+    return rc;
+}
+
+int hr_dialect_detect(const json_t *config, const char *forced, const struct hr_dialect **out,
                       struct hr_error *err) {
     const struct hr_dialect *best = NULL;
     int best_score = 0;
+    if (forced && *forced) {
+        return by_force(forced, out, err);
+    }
     for (size_t i = 0; i < HR_COUNTOF(dialects); i++) {
         int score = dialects[i]->detect(config);
         if (score > best_score) {
@@ -119,13 +153,7 @@ int hr_dialect_detect(const json_t *config, const char *name, const struct hr_di
             best_score = score;
         }
     }
-    if (best) {
-        return usable(best, out, err);
-    }
-    int rc = hr_fail(err, HR_E_CONFIG, "could not tell what kind of config \"%s\" is", name);
-    hr_error_hint(err, "It needs \"bucket\" (or \"uri\"), or \"bucket_name\" for an Olake source; "
-                       "--dialect forces one.");
-    return rc;
+    return best ? usable(best, out, err) : fail_unknown(config, err);
 }
 
 int hr_dialect_detect_destination(const json_t *config, const struct hr_dialect *source,

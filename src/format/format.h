@@ -251,10 +251,6 @@ const struct hr_format *hr_format_by_key(const char *key, size_t len);
 const struct hr_format *hr_format_by_probe(const uint8_t *head, size_t len);
 const struct hr_format *const *hr_format_all(size_t *out_count);
 
-/* JSON only: how the records of an object stand, by its first 64 KiB: 1 one a line, 2 a document
- * (as hr_json_opts.lines). For the planner: only lines can be split. */
-int hr_json_framing(const uint8_t *head, size_t len);
-
 /* Fill with the rows' defaults / free. */
 int hr_format_opts_init(struct hr_format_opts *opts, struct hr_error *err);
 void hr_format_opts_release(struct hr_format_opts *opts);

@@ -26,6 +26,15 @@ static void replace(char **slot, char *text) {
 /* "a" + "/" + "b", one slash between. */
 static char *join(const char *a, const char *b) {
     struct hr_buf buf;
+    while (b[0] == '.' && b[1] == '/') {
+        b += 2;
+    }
+    if (strcmp(b, ".") == 0) {
+        return hr_strdup(a);
+    }
+    if (strcmp(a, ".") == 0 && *b) {
+        return hr_strdup(b);
+    }
     hr_buf_init(&buf, 1u << 20);
     size_t len = strlen(a);
     while (len > 1 && a[len - 1] == '/') {

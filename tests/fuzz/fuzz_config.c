@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check(rc, &err);
     if (rc == 0) {
         const struct hr_dialect *found = NULL;
-        check(hr_dialect_detect(doc, "fuzz", &found, &err), &err);
+        check(hr_dialect_detect(doc, NULL, &found, &err), &err);
         configure(&hr_dialect_native, doc, false);
         configure(&hr_dialect_native, doc, true);
         configure(&hr_dialect_olake, doc, false);

@@ -91,11 +91,6 @@ static int probe_lines(const uint8_t *head, size_t len) {
     return score > 0 && hr_j_sniff(head, len, false) == HR_J_LINES ? score - 1 : 0;
 }
 
-int hr_json_framing(const uint8_t *head, size_t len) {
-    const enum hr_j_framing told = hr_j_sniff(head, len, true);
-    return told == HR_J_UNKNOWN ? HR_J_LINES : (int)told;
-}
-
 static int infer_json(struct hr_source *src, const struct hr_format_opts *opts,
                       const struct hr_infer_params *params, struct hr_schema **out,
                       struct hr_error *err) {

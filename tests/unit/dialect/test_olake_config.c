@@ -24,7 +24,7 @@ static void source(const char *json, int want) {
     assert_non_null(doc);
     hr_settings_release(&s);
     assert_rc(hr_settings_init(&s, &err), 0, &err);
-    assert_rc(hr_dialect_detect(doc, "source.json", &dialect, &err), 0, &err);
+    assert_rc(hr_dialect_detect(doc, NULL, &dialect, &err), 0, &err);
     assert_string_equal(dialect->name, "olake");
     int rc = dialect->configure(doc, "/conf/source.json", &s, &err);
     rc = rc ? rc : hr_settings_finish(&s, &err);
@@ -124,7 +124,7 @@ static void test_file_endpoint(void **state) {
     (void)state;
     source("{\"bucket_name\":\"lake\",\"file_format\":\"csv\",\"endpoint\":\"file:.\"}", 0);
     assert_string_equal(s.place.scheme, "file");
-    assert_string_equal(s.place.root, "/conf/./lake");
+    assert_string_equal(s.place.root, "/conf/lake");
     source("{\"bucket_name\":\"lake\",\"file_format\":\"csv\",\"endpoint\":\"http://h:9000\"}", 0);
     assert_string_equal(s.place.endpoint, "http://h:9000");
 }
@@ -221,13 +221,22 @@ static void test_detection(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *doc = json_loads(cases[i].json, 0, NULL);
         const struct hr_dialect *dialect = NULL;
-        int rc = hr_dialect_detect(doc, "c", &dialect, &err);
+        int rc = hr_dialect_detect(doc, NULL, &dialect, &err);
         json_decref(doc);
         assert_rc(rc, cases[i].name ? 0 : HR_E_CONFIG, &err);
         if (cases[i].name) {
             assert_string_equal(dialect->name, cases[i].name);
         }
     }
+    json_t *doc = json_loads("{\"bucket_nam\":\"b\"}", 0, NULL);
+    const struct hr_dialect *found = NULL;
+    assert_rc(hr_dialect_detect(doc, NULL, &found, &err), HR_E_CONFIG, &err);
+    assert_non_null(strstr(err.hint, "\"bucket_name\""));
+    assert_rc(hr_dialect_detect(doc, "olake", &found, &err), 0, &err);
+    assert_ptr_equal(found, &hr_dialect_olake);
+    assert_rc(hr_dialect_detect(doc, "fivetran", &found, &err), HR_E_CONFIG, &err);
+    assert_rc(hr_dialect_detect(doc, "elsewhere", &found, &err), HR_E_USAGE, &err);
+    json_decref(doc);
     size_t count = 0;
     const struct hr_dialect *const *all = hr_dialect_all(&count);
     assert_int_equal(count, 7);
