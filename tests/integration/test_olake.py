@@ -373,10 +373,15 @@ def test_bad_configs_name_the_place(
 @pytest.mark.parametrize(
     ("key", "body", "needles"),
     [
-        ("s/1.csv.gz", gzip.compress(b"id,v\n" + b"1,2\n" * 5000)[:-50], ["1.csv.gz", "gzip"]),
+        (
+            "s/1.csv.gz",
+            gzip.compress(b"id,v\n" + b"1,2\n" * 5000, mtime=0)[:-50],
+            ["1.csv.gz", "gzip"],
+        ),
         ("s/1.csv", b'id,v\n1,"never closed\n2,3\n', ["1.csv", "quote"]),
         ("s/1.csv", b"id,v\n1,2\n1,2,3\n", ["1.csv", "line: 3"]),
     ],
+    ids=["cut gzip", "open quote", "ragged row"],
 )
 def test_damaged_text_names_the_place(
     pipeline: Pipeline, put: Any, key: str, body: bytes, needles: list[str]
