@@ -12,7 +12,7 @@
 #define Y1000(y) Y100(y), Y100(y + 100), Y100(y + 200), Y100(y + 300), Y100(y + 400), \
     Y100(y + 500), Y100(y + 600), Y100(y + 700), Y100(y + 800), Y100(y + 900)
 
-const int32_t HR_CSV_YEARS[10000] = {
+const int32_t hr_csv_years[10000] = {
     Y1000(0), Y1000(1000), Y1000(2000), Y1000(3000), Y1000(4000),
     Y1000(5000), Y1000(6000), Y1000(7000), Y1000(8000), Y1000(9000)};
 
@@ -29,5 +29,5 @@ const int32_t HR_CSV_YEARS[10000] = {
     MONTH(120 + leap, 31), MONTH(151 + leap, 30), MONTH(181 + leap, 31), MONTH(212 + leap, 31), \
     MONTH(243 + leap, 30), MONTH(273 + leap, 31), MONTH(304 + leap, 30), MONTH(334 + leap, 31)}
 
-const uint16_t HR_CSV_DAYS[2][1300] = {YEAR(0), YEAR(1)};
+const uint16_t hr_csv_days[2][1300] = {YEAR(0), YEAR(1)};
 /* clang-format on */

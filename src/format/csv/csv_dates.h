@@ -10,8 +10,8 @@
 
 /* For each year: twice the days from 1970-01-01 to its first of January, plus 1 when it is a leap
  * year. */
-extern const int32_t HR_CSV_YEARS[10000];
+extern const int32_t hr_csv_years[10000];
 /* [leap][month * 100 + day] -> days behind the first of January, UINT16_MAX: no such day. */
-extern const uint16_t HR_CSV_DAYS[2][1300];
+extern const uint16_t hr_csv_days[2][1300];
 
 #endif

@@ -182,8 +182,8 @@ HR_TARGET_AVX2 static inline int32_t date_of(const uint8_t *p, bool *odd) {
     const uint64_t both = (uint64_t)_mm_cvtsi128_si64(_mm_madd_epi16(pairs, join));
     const uint32_t year = (uint32_t)both < 10000 ? (uint32_t)both : 0;
     const uint32_t month_day = (both >> 32) < 1300 ? (uint32_t)(both >> 32) : 0;
-    const int32_t begin = HR_CSV_YEARS[year]; /* twice the days, plus 1 in a leap year */
-    const uint16_t day = HR_CSV_DAYS[begin & 1][month_day];
+    const int32_t begin = hr_csv_years[year]; /* twice the days, plus 1 in a leap year */
+    const uint16_t day = hr_csv_days[begin & 1][month_day];
     *odd = !_mm_testz_si128(over, over) | (day == UINT16_MAX);
     return (begin >> 1) + day;
 }
