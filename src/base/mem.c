@@ -106,7 +106,7 @@ void hr_free_secret(char *text) {
 #define BIG_CLASSES 58u
 #define BIG_HEADER 64u
 #define BIG_HUGE ((size_t)1 << 20)
-#define BIG_CACHE_MAX ((size_t)96 << 20) /* kept for reuse at most */
+#define BIG_CACHE_MAX ((size_t)64 << 20) /* kept for reuse at most */
 
 struct big_header {
     struct big_header *next;

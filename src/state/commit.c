@@ -11,7 +11,7 @@
 #include "state/state.h"
 
 #define DEFAULT_PART ((size_t)8 << 20)
-#define PARTS_IN_FLIGHT 4
+#define PARTS_IN_FLIGHT 3
 
 struct hr_output {
     struct hr_commit *commit;
