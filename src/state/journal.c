@@ -126,9 +126,9 @@ int hr_journal_write(const struct hr_journal *j, struct hr_buf *out, struct hr_e
 
 static int damaged(const char *name, const char *what, struct hr_error *err) {
     hr_fail(err, HR_E_STATE, "could not use the journal '%s': %s", name, what);
-    hr_error_hint(err,
-                  "a commit may be half published: restore the file, or settle it by hand with "
-                  "`headrace state resolve`");
+    hr_error_hint(
+        err, "a commit may be half published: restore the file from a copy; if there is none, look "
+             "at the newest files of the table before you remove it and run again");
     return HR_E_STATE;
 }
 

@@ -75,8 +75,7 @@ static int publish_output(const struct hr_journal *j, const struct hr_journal_ou
     }
     hr_fail(err, HR_E_INDOUBT, "could not settle the commit: no clear answer for '%s'", o->key);
     hr_error_detail(err, "%s", first.message);
-    hr_error_hint(err, "run again when the store answers; `headrace state resolve` settles it by "
-                       "hand");
+    hr_error_hint(err, "run again when the store answers: the commit is finished then");
     return HR_E_INDOUBT;
 }
 

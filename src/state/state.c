@@ -152,7 +152,8 @@ int hr_state_intent(struct hr_state *s, const char *key, struct hr_error *err) {
 
 static int bad_ledger(const struct hr_state *s, struct hr_error *err) {
     hr_fail(err, HR_E_STATE, "could not use the ledger '%s': a line is damaged", s->ledger_path);
-    hr_error_hint(err, "remove it after `headrace gc` has aborted unfinished uploads by hand");
+    hr_error_hint(
+        err, "remove it after you have aborted the unfinished uploads of the destination by hand");
     return HR_E_STATE;
 }
 

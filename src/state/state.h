@@ -31,7 +31,7 @@ struct hr_recovery {
 };
 
 /* HR_E_LOCKED: another run holds it. HR_E_STATE: journal or ledger cannot be trusted, or belong to
- * another destination. HR_E_INDOUBT: a commit could not be settled (`state resolve`). */
+ * another destination. HR_E_INDOUBT: a commit could not be settled. */
 int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err);
 /* The document as it is now; empty when there is none. Valid until the next change. */
 struct hr_slice hr_state_text(const struct hr_state *state);
