@@ -368,12 +368,18 @@ static void op_answered(struct hr_http_req *http) {
     } else {
         verdict = hr_s3_judge(op);
     }
-    bool abandoned = __atomic_load_n(&http->abandoned, __ATOMIC_ACQUIRE);
-    if (verdict == S3_AGAIN && !abandoned) {
+    bool again = verdict == S3_AGAIN || verdict == S3_RETRY;
+    if (again && __atomic_load_n(&http->abandoned, __ATOMIC_ACQUIRE)) {
+        /* Abandoned between two attempts: what the last one said is nobody's business. */
+        op->rc = hr_fail(&op->err, HR_E_CANCELLED, "a request was interrupted");
+        op->done(op);
+        return;
+    }
+    if (verdict == S3_AGAIN) {
         attempt(op, 0);
         return;
     }
-    if (verdict == S3_RETRY && op->attempt < op->s->retries && !abandoned) {
+    if (verdict == S3_RETRY && op->attempt < op->s->retries) {
         int64_t at = hr_monotonic_nanos() + backoff_ns(op);
         op->attempt++;
         attempt(op, at);
