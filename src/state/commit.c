@@ -3,9 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "config/json_text.h"
 #include "state/manifest.h"
 #include "state/state.h"
@@ -33,6 +35,7 @@ struct hr_commit {
     json_t *manifest; /* of this lineage, loaded at the first publish with a folder */
     uint64_t seq;
     unsigned index;
+    uint64_t nonce; /* of this run: an object of the same name by another run is not ours */
     struct hr_output *outputs; /* in order of opening */
     struct hr_output **tail;
     struct hr_published *published;
@@ -53,6 +56,9 @@ int hr_commit_begin(const struct hr_commit_conf *conf, struct hr_commit **out,
         commit->conf.part_size = DEFAULT_PART;
     }
     commit->seq = conf->seq;
+    if (getrandom(&commit->nonce, sizeof(commit->nonce), 0) != sizeof(commit->nonce)) {
+        commit->nonce = (uint64_t)hr_monotonic_nanos();
+    }
     commit->tail = &commit->outputs;
     commit->folder = hr_strdup(conf->folder);
     if (conf->folder != NULL && commit->folder == NULL) {
@@ -93,8 +99,8 @@ int hr_commit_open_output(struct hr_commit *commit, const char *key, struct hr_o
         hr_free(output);
         return hr_fail(err, HR_E_NOMEM, "could not allocate an output");
     }
-    snprintf(output->token, sizeof(output->token), "%s/%llu/%u", commit->lineage,
-             (unsigned long long)commit->seq, commit->index);
+    snprintf(output->token, sizeof(output->token), "%s/%llu/%u/%016llx", commit->lineage,
+             (unsigned long long)commit->seq, commit->index, (unsigned long long)commit->nonce);
     const struct hr_meta meta = {"headrace-commit", output->token};
     struct hr_put_opts put = commit->conf.put ? *commit->conf.put : (struct hr_put_opts){0};
     put.meta = &meta;
@@ -469,7 +475,7 @@ static int publish_journaled(struct hr_commit *commit, const struct hr_publish *
     }
     bool journaled = rc == 0;
     if (rc == 0) {
-        rc = hr_journal_publish(&journal, commit->conf.store, &published, &lost, err);
+        rc = hr_journal_publish(&journal, commit->conf.store, state, &published, &lost, err);
     }
     if (rc == 0) {
         rc = hr_state_save(state, what->next_state, err);

@@ -12,6 +12,10 @@
 #include "base/mem.h"
 #include "state/state.h"
 
+static int held(struct hr_state *holder, struct hr_error *err) {
+    return holder ? hr_state_hold(holder, err) : 0;
+}
+
 enum found { FOUND_OURS, FOUND_OTHER, FOUND_NOTHING, FOUND_UNKNOWN };
 
 static enum found look(const struct hr_journal_output *o, struct hr_store *store,
@@ -80,9 +84,14 @@ static int publish_output(const struct hr_journal *j, const struct hr_journal_ou
 }
 
 /* Remove what this commit made visible, where it is ours; abort the rest. */
-static int take_back(const struct hr_journal *j, struct hr_store *store, struct hr_error *err) {
+static int take_back(const struct hr_journal *j, struct hr_store *store, struct hr_state *holder,
+                     struct hr_error *err) {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < j->n_outputs; i++) {
+        rc = held(holder, err);
+        if (rc != 0) {
+            break;
+        }
         const struct hr_journal_output *o = &j->outputs[i];
         const enum found found = j->replace ? FOUND_NOTHING : look(o, store, NULL);
         if (found == FOUND_OURS) {
@@ -135,19 +144,46 @@ static int remove_old(const struct hr_journal_removal *r, struct hr_store *store
     return removed;
 }
 
-int hr_journal_publish(const struct hr_journal *j, struct hr_store *store, size_t *out_published,
-                       bool *out_lost, struct hr_error *err) {
+/* Manifest and archive, then what the commit replaces goes. */
+static int publish_rest(const struct hr_journal *j, struct hr_store *store, struct hr_state *holder,
+                        struct hr_error *err) {
+    int rc = 0;
+    if (j->manifest != NULL && j->folder != NULL) {
+        char name[48];
+        snprintf(name, sizeof(name), "commit-%06llu.json", (unsigned long long)j->seq);
+        rc = held(holder, err);
+        if (rc == 0) {
+            rc = put_text(store, j, "manifest.json", j->manifest, err);
+        }
+        if (rc == 0 && j->archive != NULL) {
+            rc = put_text(store, j, name, j->archive, err);
+        }
+    }
+    for (size_t i = 0; rc == 0 && i < j->n_removals; i++) {
+        rc = held(holder, err);
+        if (rc == 0) {
+            rc = remove_old(&j->removals[i], store, err);
+        }
+    }
+    return rc;
+}
+
+int hr_journal_publish(const struct hr_journal *j, struct hr_store *store, struct hr_state *holder,
+                       size_t *out_published, bool *out_lost, struct hr_error *err) {
     int rc = 0;
     *out_published = 0;
     *out_lost = false;
     for (size_t i = 0; rc == 0 && i < j->n_outputs; i++) {
-        bool fresh;
-        rc = publish_output(j, &j->outputs[i], store, &fresh, err);
+        bool fresh = false;
+        rc = held(holder, err);
+        if (rc == 0) {
+            rc = publish_output(j, &j->outputs[i], store, &fresh, err);
+        }
         *out_published += rc == 0 && fresh;
     }
     if (rc == HR_E_STORE || rc == HR_E_EXISTS) {
         struct hr_error again;
-        const int back = take_back(j, store, &again);
+        const int back = take_back(j, store, holder, &again);
         if (back != 0) {
             if (err != NULL) {
                 *err = again;
@@ -157,16 +193,5 @@ int hr_journal_publish(const struct hr_journal *j, struct hr_store *store, size_
         *out_lost = true;
         return rc;
     }
-    if (rc == 0 && j->manifest != NULL && j->folder != NULL) {
-        char name[48];
-        rc = put_text(store, j, "manifest.json", j->manifest, err);
-        snprintf(name, sizeof(name), "commit-%06llu.json", (unsigned long long)j->seq);
-        if (rc == 0 && j->archive != NULL) {
-            rc = put_text(store, j, name, j->archive, err);
-        }
-    }
-    for (size_t i = 0; rc == 0 && i < j->n_removals; i++) {
-        rc = remove_old(&j->removals[i], store, err);
-    }
-    return rc;
+    return rc == 0 ? publish_rest(j, store, holder, err) : rc;
 }

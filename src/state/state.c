@@ -1,33 +1,29 @@
-/* state/state.c - the local state document: lock, read, recover, replace (see state.h).
+/* state/state.c - the state document: claim, read, recover, replace (see state.h), wherever it
+ * lives (backend.h).
  *
- * Ledger: one line "KEYHEX CHECKSUM\n" per upload about to be created, appended and synced before
- * the request. A torn last line is what a crash leaves and names nothing that was created; a
- * damaged line before it is refused.
+ * Ledger: one line "KEYHEX CHECKSUM\n" per upload about to be created, durable before the request.
+ * A torn last line is what a crash leaves in a file and names nothing that was created; a damaged
+ * line before it is refused.
  */
 #include "state/state.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/fault.h"
-#include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-
-#define STATE_MAX ((size_t)256 << 20)
-#define LEDGER_MAX ((size_t)1 << 30)
+#include "state/backend.h"
 
 struct hr_state {
-    struct hr_state_conf conf;
-    char *path, *journal_path, *ledger_path, *destination;
-    int lock_fd, ledger_fd;
+    struct hr_store *dst; /* destination; borrowed */
+    char *destination;
+    const struct hr_state_backend *backend;
+    void *place; /* the backend's own */
+    struct hr_state_names names;
     struct hr_buf text;
-    char on_disk[33]; /* hash of the file when it was read or written last */
+    char known[33]; /* hash of the document when it was read or written last */
     struct hr_recovery recovery;
 };
 
@@ -44,7 +40,7 @@ struct hr_slice hr_state_text(const struct hr_state *s) {
 }
 
 const char *hr_state_name(const struct hr_state *s) {
-    return s->path;
+    return s->names.state;
 }
 
 const struct hr_recovery *hr_state_recovery(const struct hr_state *s) {
@@ -55,61 +51,31 @@ const char *hr_state_destination(const struct hr_state *s) {
     return s->destination;
 }
 
-static int take_lock(struct hr_state *s, struct hr_error *err) {
-    char *name = hr_file_beside(s->path, ".lock");
-    if (name == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not allocate a name");
-    }
-    s->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    int rc = 0;
-    if (s->lock_fd < 0) {
-        rc = hr_fail_errno(err, errno, "could not open the lock '%s'", name);
-    } else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        rc =
-            hr_fail(err, HR_E_LOCKED, "could not start: another run holds the state '%s'", s->path);
-        hr_error_hint(err, "wait for it to end, or give this pipeline a state file of its own");
-    }
-    hr_free(name);
-    return rc;
+int hr_state_hold(struct hr_state *s, struct hr_error *err) {
+    return s->backend->hold ? s->backend->hold(s->place, err) : 0;
 }
 
 /* ---- document ---- */
 
-static int load_text(struct hr_state *s, struct hr_error *err) {
-    const int rc = hr_file_read(s->path, &s->text, err);
-    hr_state_hash(hr_buf_slice(&s->text), s->on_disk);
-    return rc == HR_END ? 0 : rc;
+int hr_state_changed(const char *name, struct hr_error *err) {
+    hr_fail(err, HR_E_LOCKED, "could not save the state '%s': it changed while this run held it",
+            name);
+    hr_error_hint(err, "see who else writes it; nothing of it was overwritten");
+    return HR_E_LOCKED;
 }
 
-/* Somebody wrote the file without taking the lock: what is not ours is not overwritten. */
-static int unchanged(struct hr_state *s, struct hr_error *err) {
-    struct hr_buf now;
-    char hash[33];
-    hr_buf_init(&now, STATE_MAX);
-    int rc = hr_file_read(s->path, &now, err);
-    hr_state_hash(hr_buf_slice(&now), hash);
-    hr_buf_release(&now);
-    if (rc < 0) {
-        return rc;
-    }
-    if (strcmp(hash, s->on_disk) != 0) {
-        hr_fail(err, HR_E_LOCKED,
-                "could not save the state '%s': it changed while this run held it", s->path);
-        hr_error_hint(err, "see who else writes it; nothing of it was overwritten");
-        return HR_E_LOCKED;
-    }
-    return 0;
+static int load_text(struct hr_state *s, struct hr_error *err) {
+    const int rc = s->backend->read(s->place, &s->text, err);
+    hr_state_hash(hr_buf_slice(&s->text), s->known);
+    return rc == HR_END ? 0 : rc;
 }
 
 int hr_state_save(struct hr_state *s, struct hr_slice text, struct hr_error *err) {
     struct hr_buf copy; /* text may be a view of s->text */
-    hr_buf_init(&copy, STATE_MAX);
+    hr_buf_init(&copy, HR_STATE_MAX);
     int rc = hr_buf_append(&copy, text.ptr, text.len, err);
     if (rc == 0) {
-        rc = unchanged(s, err);
-    }
-    if (rc == 0) {
-        rc = hr_file_replace(s->path, hr_buf_slice(&copy), err);
+        rc = s->backend->write(s->place, hr_buf_slice(&copy), s->known, err);
     }
     if (rc != 0) {
         hr_buf_release(&copy);
@@ -117,7 +83,7 @@ int hr_state_save(struct hr_state *s, struct hr_slice text, struct hr_error *err
     }
     hr_buf_release(&s->text);
     s->text = copy;
-    hr_state_hash(hr_buf_slice(&s->text), s->on_disk);
+    hr_state_hash(hr_buf_slice(&s->text), s->known);
     return 0;
 }
 
@@ -132,26 +98,20 @@ int hr_state_intent(struct hr_state *s, const char *key, struct hr_error *err) {
     hr_buf_init(&line, 8192);
     const size_t n = strlen(key);
     int rc = hr_buf_reserve(&line, 2 * n + 16, err);
-    if (rc == 0 && s->ledger_fd < 0) {
-        s->ledger_fd = open(s->ledger_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        rc = s->ledger_fd < 0
-                 ? hr_fail_errno(err, errno, "could not open the ledger '%s'", s->ledger_path)
-                 : hr_file_sync_folder_of(s->ledger_path, err);
-    }
     if (rc == 0) {
         hr_hex((const uint8_t *)key, n, (char *)line.ptr);
         line.len = 2 * n;
         rc = hr_buf_printf(&line, err, " %08x\n", line_sum((const char *)line.ptr, 2 * n));
     }
     if (rc == 0) {
-        rc = hr_file_append(s->ledger_fd, hr_buf_slice(&line), s->ledger_path, err);
+        rc = s->backend->add_ledger(s->place, hr_buf_slice(&line), err);
     }
     hr_buf_release(&line);
     return rc;
 }
 
 static int bad_ledger(const struct hr_state *s, struct hr_error *err) {
-    hr_fail(err, HR_E_STATE, "could not use the ledger '%s': a line is damaged", s->ledger_path);
+    hr_fail(err, HR_E_STATE, "could not use the ledger '%s': a line is damaged", s->names.ledger);
     hr_error_hint(
         err, "remove it after you have aborted the unfinished uploads of the destination by hand");
     return HR_E_STATE;
@@ -214,8 +174,8 @@ int hr_state_abort_uploads(struct hr_store *store, const char *prefix, const cha
 /* Uploads of a run that died: abort those that are still open. */
 static int sweep_ledger(struct hr_state *s, struct hr_error *err) {
     struct hr_buf lines;
-    hr_buf_init(&lines, LEDGER_MAX);
-    int rc = hr_file_read(s->ledger_path, &lines, err);
+    hr_buf_init(&lines, HR_LEDGER_MAX);
+    int rc = s->backend->read_ledger(s->place, &lines, err);
     if (rc != 0) {
         hr_buf_release(&lines);
         return rc == HR_END ? 0 : rc;
@@ -230,17 +190,17 @@ static int sweep_ledger(struct hr_state *s, struct hr_error *err) {
         }
         if (!parse_line(p, (size_t)(newline - p), key, sizeof(key))) {
             rc = bad_ledger(s, err);
-        } else if (s->conf.dst == NULL) {
+        } else if (s->dst == NULL) {
             rc = hr_fail(err, HR_E_STATE,
                          "could not clean up after a dead run without its "
                          "destination");
         } else {
-            rc = hr_state_abort_uploads(s->conf.dst, key, NULL, &s->recovery.aborted, err);
+            rc = hr_state_abort_uploads(s->dst, key, NULL, &s->recovery.aborted, err);
         }
         p = newline + 1;
     }
     hr_buf_release(&lines);
-    return rc == 0 ? hr_file_remove(s->ledger_path, err) : rc;
+    return rc == 0 ? s->backend->drop(s->place, false, true, err) : rc;
 }
 
 /* ---- journal ---- */
@@ -248,33 +208,28 @@ static int sweep_ledger(struct hr_state *s, struct hr_error *err) {
 int hr_state_write_journal(struct hr_state *s, const struct hr_journal *journal,
                            struct hr_error *err) {
     struct hr_buf bytes;
-    hr_buf_init(&bytes, LEDGER_MAX);
+    hr_buf_init(&bytes, HR_LEDGER_MAX);
     int rc = hr_journal_write(journal, &bytes, err);
     if (rc == 0) {
-        rc = hr_file_replace(s->journal_path, hr_buf_slice(&bytes), err);
+        rc = s->backend->write_journal(s->place, hr_buf_slice(&bytes), err);
     }
     hr_buf_release(&bytes);
     return rc;
 }
 
 int hr_state_settled(struct hr_state *s, struct hr_error *err) {
-    int rc = hr_file_remove(s->journal_path, err);
-    if (s->ledger_fd >= 0) {
-        close(s->ledger_fd);
-        s->ledger_fd = -1;
-    }
-    return rc == 0 ? hr_file_remove(s->ledger_path, err) : rc;
+    return s->backend->drop(s->place, true, true, err);
 }
 
 static int roll_forward(struct hr_state *s, const struct hr_journal *j, struct hr_error *err) {
     bool lost;
-    if (s->conf.dst == NULL) {
+    if (s->dst == NULL) {
         hr_fail(err, HR_E_STATE, "could not go on: the journal '%s' holds an unfinished commit",
-                s->journal_path);
+                s->names.journal);
         hr_error_hint(err, "run sync first: it finishes the commit");
         return HR_E_STATE;
     }
-    int rc = hr_journal_publish(j, s->conf.dst, &s->recovery.published, &lost, err);
+    int rc = hr_journal_publish(j, s->dst, s, &s->recovery.published, &lost, err);
     if (lost) { /* taken back: the rows are planned again */
         s->recovery.dropped = true;
         hr_log(HR_LOG_WARN, "an unfinished commit was taken back: an upload of it is gone");
@@ -290,60 +245,50 @@ static int roll_forward(struct hr_state *s, const struct hr_journal *j, struct h
 static int recover_journal(struct hr_state *s, struct hr_error *err) {
     struct hr_buf bytes;
     struct hr_journal journal = {0};
-    hr_buf_init(&bytes, LEDGER_MAX);
-    int rc = hr_file_read(s->journal_path, &bytes, err);
+    hr_buf_init(&bytes, HR_LEDGER_MAX);
+    int rc = s->backend->read_journal(s->place, &bytes, err);
     if (rc == HR_END) {
         hr_buf_release(&bytes);
         return 0;
     }
     if (rc == 0) {
-        rc = hr_journal_read(hr_buf_slice(&bytes), s->journal_path, &journal, err);
+        rc = hr_journal_read(hr_buf_slice(&bytes), s->names.journal, &journal, err);
     }
-    if (rc == 0 && s->conf.dst != NULL && strcmp(journal.destination, s->destination) != 0) {
+    if (rc == 0 && s->dst != NULL && strcmp(journal.destination, s->destination) != 0) {
         rc = hr_fail(err, HR_E_STATE,
                      "could not use the journal '%s': it belongs to the destination '%s', not '%s'",
-                     s->journal_path, journal.destination, s->destination);
+                     s->names.journal, journal.destination, s->destination);
         hr_error_hint(err, "start with the destination it belongs to, so that its commit is "
                            "finished first");
     }
-    if (rc == 0 && strcmp(journal.next, s->on_disk) == 0) {
+    if (rc == 0 && strcmp(journal.next, s->known) == 0) {
         s->recovery.dropped = true; /* the state holds it already */
-    } else if (rc == 0 && strcmp(journal.prior, s->on_disk) == 0) {
+    } else if (rc == 0 && strcmp(journal.prior, s->known) == 0) {
         rc = roll_forward(s, &journal, err);
     } else if (rc == 0) {
         s->recovery.dropped = true;
         hr_log(HR_LOG_WARN, "dropped the unfinished commit of '%s': the state was replaced since",
-               s->journal_path);
-        for (size_t i = 0; s->conf.dst != NULL && i < journal.n_outputs; i++) {
-            (void)s->conf.dst->driver->mp_abort(s->conf.dst, journal.outputs[i].key,
-                                                journal.outputs[i].upload_id, NULL);
+               s->names.journal);
+        for (size_t i = 0; s->dst != NULL && i < journal.n_outputs; i++) {
+            (void)s->dst->driver->mp_abort(s->dst, journal.outputs[i].key,
+                                           journal.outputs[i].upload_id, NULL);
         }
     }
     hr_journal_release(&journal);
     hr_buf_release(&bytes);
-    return rc == 0 ? hr_file_remove(s->journal_path, err) : rc;
+    return rc == 0 ? s->backend->drop(s->place, true, false, err) : rc;
 }
 
 /* ---- life ---- */
 
-int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err) {
-    *out = NULL;
-    struct hr_state *s = hr_calloc(1, sizeof(*s));
-    if (s == NULL) {
+static int open_parts(struct hr_state *s, const struct hr_state_conf *conf, struct hr_error *err) {
+    s->destination = hr_strdup(conf->destination);
+    if (s->destination == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
     }
-    s->conf = *conf;
-    s->lock_fd = s->ledger_fd = -1;
-    hr_buf_init(&s->text, STATE_MAX);
-    s->path = hr_strdup(conf->path);
-    s->journal_path = hr_file_beside(conf->path, ".journal");
-    s->ledger_path = hr_file_beside(conf->path, ".ledger");
-    s->destination = hr_strdup(conf->destination);
-    int rc = s->path && s->journal_path && s->ledger_path && s->destination
-                 ? 0
-                 : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    int rc = s->backend->open(conf, &s->place, &s->names, err);
     if (rc == 0 && !conf->read_only) {
-        rc = take_lock(s, err);
+        rc = s->backend->claim(s->place, err);
     }
     if (rc == 0) {
         rc = load_text(s, err);
@@ -354,6 +299,19 @@ int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struc
     if (rc == 0 && !conf->read_only) {
         rc = sweep_ledger(s, err);
     }
+    return rc;
+}
+
+int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err) {
+    *out = NULL;
+    struct hr_state *s = hr_calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    }
+    s->dst = conf->dst;
+    s->backend = &hr_state_local;
+    hr_buf_init(&s->text, HR_STATE_MAX);
+    const int rc = open_parts(s, conf, err);
     if (rc != 0) {
         hr_state_close(s);
         return rc;
@@ -366,16 +324,10 @@ void hr_state_close(struct hr_state *s) {
     if (s == NULL) {
         return;
     }
-    if (s->ledger_fd >= 0) {
-        close(s->ledger_fd);
-    }
-    if (s->lock_fd >= 0) {
-        close(s->lock_fd); /* the lock file stays: removing it would race with its next owner */
+    if (s->place != NULL) {
+        s->backend->close(s->place);
     }
     hr_buf_release(&s->text);
-    hr_free(s->path);
-    hr_free(s->journal_path);
-    hr_free(s->ledger_path);
     hr_free(s->destination);
     hr_free(s);
 }

@@ -1,12 +1,13 @@
-/* state/state.h - the state document of a pipeline: locked while a run holds it, recovered when a
+/* state/state.h - the state document of a pipeline: held by one run at a time, recovered when a
  * run died, replaced only as a whole.
  *
- *   open: lock ─► read ─► recover (journal rolled forward or dropped, dead uploads aborted)
+ *   open: claim ─► read ─► recover (journal rolled forward or dropped, dead uploads aborted)
  *   commit: ledger intents ─► stage ─► journal ─► publish ─► state ─► drop journal and ledger
- *   close: unlock
+ *   close: let go
  *
- * The document's text belongs to a dialect; here it is bytes. Local state is PATH, PATH.lock,
- * PATH.journal and PATH.ledger. Level 4. One thread.
+ * The document's text belongs to a dialect; here it is bytes. A local state is PATH, PATH.lock,
+ * PATH.journal and PATH.ledger. A state on S3 is the object at its URL and the control object
+ * URL.control with claim, ledger and journal (control.h). Level 4. One thread.
  */
 #ifndef HR_STATE_STATE_H
 #define HR_STATE_STATE_H
@@ -17,11 +18,15 @@
 struct hr_state;
 
 struct hr_state_conf {
-    const char *path;        /* local file; created by the first commit */
+    const char *path;        /* local file, or s3://BUCKET/KEY; created by the first commit */
     struct hr_store *dst;    /* destination, for recovery; borrowed until close; NULL: a journal
                                 that is still open is an error */
     const char *destination; /* its identity ("s3://bucket"): a journal for another is refused */
     bool read_only;          /* no lock, no recovery (state show, plan) */
+    /* How a state on S3 is reached: endpoint, keys, TLS …; scheme and bucket are those of `path`.
+     * Borrowed during open. NULL: what the environment says. */
+    const struct hr_store_conf *access;
+    int lease_seconds; /* state on S3: how long a silent run keeps it; 0: 60 */
 };
 
 /* What recovery did, for the log and the kill tests. */
@@ -31,17 +36,22 @@ struct hr_recovery {
 };
 
 /* HR_E_LOCKED: another run holds it. HR_E_STATE: journal or ledger cannot be trusted, or belong to
- * another destination. HR_E_INDOUBT: a commit could not be settled. */
+ * another destination. HR_E_INDOUBT: a commit could not be settled. HR_E_UNSUPPORTED: the store of
+ * the state ignores conditional writes. */
 int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err);
 /* The document as it is now; empty when there is none. Valid until the next change. */
 struct hr_slice hr_state_text(const struct hr_state *state);
-const char *hr_state_name(const struct hr_state *state); /* path, for messages */
+const char *hr_state_name(const struct hr_state *state); /* path or URL, for messages */
 const struct hr_recovery *hr_state_recovery(const struct hr_state *state);
 const char *hr_state_destination(const struct hr_state *state);
 /* Hash of a document as the journal holds it. */
 void hr_state_hash(struct hr_slice text, char out[33]);
 /* Replace the document without outputs (reset, clear-destination). */
 int hr_state_save(struct hr_state *state, struct hr_slice text, struct hr_error *err);
+/* Is it still ours? HR_E_LOCKED when another run took it over (a lease that ran out while this
+ * process was stopped): nothing may be published any more. Asks the store only when the lease is
+ * about to run out unrenewed. */
+int hr_state_hold(struct hr_state *state, struct hr_error *err);
 void hr_state_close(struct hr_state *state); /* NULL allowed */
 
 /* ---- for state/commit.c ---- */
@@ -54,11 +64,13 @@ int hr_state_write_journal(struct hr_state *state, const struct hr_journal *jour
 /* Forget journal and ledger: the commit is in the state, or was taken back. */
 int hr_state_settled(struct hr_state *state, struct hr_error *err);
 /* Make the journal's outputs visible, then manifest, archive and removals. Idempotent: what is done
- * is recognised by its token. *out_published counts what this call completed. HR_E_STORE with
- * *out_lost: an upload is gone; nothing of the commit is left visible. HR_E_INDOUBT: the store did
- * not say. */
+ * is recognised by its token. `holder` (NULL: nobody's) must still be held before every step.
+ * *out_published counts what this call completed. HR_E_STORE with *out_lost: an upload is gone;
+ * nothing of the commit is left visible. HR_E_INDOUBT: the store did not say. HR_E_LOCKED: the
+ * state was taken over. */
 int hr_journal_publish(const struct hr_journal *journal, struct hr_store *store,
-                       size_t *out_published, bool *out_lost, struct hr_error *err);
+                       struct hr_state *holder, size_t *out_published, bool *out_lost,
+                       struct hr_error *err);
 
 /* Abort every upload whose key starts with `prefix` and whose file name starts with `lineage`-.
  * NULL lineage: uploads to exactly this key. */

@@ -1,0 +1,140 @@
+/* state/state_local.c - a state in local files: PATH, PATH.lock (flock, never removed),
+ * PATH.journal and PATH.ledger (see backend.h). The kernel lets go of the lock when the process
+ * ends, however it ends. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "state/backend.h"
+
+struct local {
+    char *path, *journal, *ledger;
+    int lock_fd, ledger_fd;
+};
+
+static void local_close(void *self) {
+    struct local *l = self;
+    if (l->ledger_fd >= 0) {
+        close(l->ledger_fd);
+    }
+    if (l->lock_fd >= 0) {
+        close(l->lock_fd); /* the lock file stays: removing it would race with its next owner */
+    }
+    hr_free(l->path);
+    hr_free(l->journal);
+    hr_free(l->ledger);
+    hr_free(l);
+}
+
+static int local_open(const struct hr_state_conf *conf, void **out, struct hr_state_names *names,
+                      struct hr_error *err) {
+    struct local *l = hr_calloc(1, sizeof(*l));
+    if (l == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    }
+    l->lock_fd = l->ledger_fd = -1;
+    l->path = hr_strdup(conf->path);
+    l->journal = hr_file_beside(conf->path, ".journal");
+    l->ledger = hr_file_beside(conf->path, ".ledger");
+    if (l->path == NULL || l->journal == NULL || l->ledger == NULL) {
+        local_close(l);
+        return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    }
+    *names = (struct hr_state_names){l->path, l->journal, l->ledger};
+    *out = l;
+    return 0;
+}
+
+static int local_claim(void *self, struct hr_error *err) {
+    struct local *l = self;
+    char *name = hr_file_beside(l->path, ".lock");
+    if (name == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a name");
+    }
+    l->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int rc = 0;
+    if (l->lock_fd < 0) {
+        rc = hr_fail_errno(err, errno, "could not open the lock '%s'", name);
+    } else if (flock(l->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        rc =
+            hr_fail(err, HR_E_LOCKED, "could not start: another run holds the state '%s'", l->path);
+        hr_error_hint(err, "wait for it to end, or give this pipeline a state file of its own");
+    }
+    hr_free(name);
+    return rc;
+}
+
+static int local_read(void *self, struct hr_buf *out, struct hr_error *err) {
+    return hr_file_read(((struct local *)self)->path, out, err);
+}
+
+static int local_read_journal(void *self, struct hr_buf *out, struct hr_error *err) {
+    return hr_file_read(((struct local *)self)->journal, out, err);
+}
+
+static int local_read_ledger(void *self, struct hr_buf *out, struct hr_error *err) {
+    return hr_file_read(((struct local *)self)->ledger, out, err);
+}
+
+/* Somebody may write the file without taking the lock: what is not ours is not overwritten. */
+static int local_write(void *self, struct hr_slice text, const char *prior, struct hr_error *err) {
+    const struct local *l = self;
+    struct hr_buf now;
+    char hash[33];
+    hr_buf_init(&now, HR_STATE_MAX);
+    const int rc = hr_file_read(l->path, &now, err);
+    hr_state_hash(hr_buf_slice(&now), hash);
+    hr_buf_release(&now);
+    if (rc < 0) {
+        return rc;
+    }
+    if (strcmp(hash, prior) != 0) {
+        return hr_state_changed(l->path, err);
+    }
+    return hr_file_replace(l->path, text, err);
+}
+
+static int local_write_journal(void *self, struct hr_slice bytes, struct hr_error *err) {
+    return hr_file_replace(((struct local *)self)->journal, bytes, err);
+}
+
+static int local_add_ledger(void *self, struct hr_slice line, struct hr_error *err) {
+    struct local *l = self;
+    if (l->ledger_fd < 0) {
+        l->ledger_fd = open(l->ledger, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        const int rc = l->ledger_fd < 0
+                           ? hr_fail_errno(err, errno, "could not open the ledger '%s'", l->ledger)
+                           : hr_file_sync_folder_of(l->ledger, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return hr_file_append(l->ledger_fd, line, l->ledger, err);
+}
+
+static int local_drop(void *self, bool journal, bool ledger, struct hr_error *err) {
+    struct local *l = self;
+    int rc = journal ? hr_file_remove(l->journal, err) : 0;
+    if (ledger && l->ledger_fd >= 0) {
+        close(l->ledger_fd);
+        l->ledger_fd = -1;
+    }
+    return rc == 0 && ledger ? hr_file_remove(l->ledger, err) : rc;
+}
+
+const struct hr_state_backend hr_state_local = {
+    .open = local_open,
+    .claim = local_claim,
+    .read = local_read,
+    .read_journal = local_read_journal,
+    .read_ledger = local_read_ledger,
+    .write = local_write,
+    .write_journal = local_write_journal,
+    .add_ledger = local_add_ledger,
+    .drop = local_drop,
+    .close = local_close,
+};
