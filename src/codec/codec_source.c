@@ -52,7 +52,7 @@ static int source_check_caps(struct codec_source *src) {
     if (limits->output_max != 0 && src->made > limits->output_max) {
         hr_fail(err, HR_E_BOUND, "could not inflate '%s': it holds more than %llu bytes of text",
                 src->base.name, (unsigned long long)limits->output_max);
-        hr_error_hint(err, "raise the cap on inflated bytes if this object is to be trusted");
+        hr_error_hint(err, "raise max_inflated_gb if this object is to be trusted");
     } else if (src->made > limits->ratio_after &&
                src->made / limits->ratio > (src->taken > 0 ? src->taken : 1)) {
         hr_fail(
@@ -61,7 +61,7 @@ static int source_check_caps(struct codec_source *src) {
             "much",
             src->base.name, (unsigned long long)src->taken, (unsigned long long)src->made,
             (unsigned long long)limits->ratio);
-        hr_error_hint(err, "raise the cap on the ratio if this object is to be trusted");
+        hr_error_hint(err, "raise max_inflate_ratio if this object is to be trusted");
     } else {
         return 0;
     }

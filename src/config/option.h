@@ -33,7 +33,8 @@ enum hr_opt_flags {
     HR_OPT_SECRET = 1, /* never printed, wiped after use, refused on the command line */
     HR_OPT_HIDDEN = 2, /* for tests and repair: not in --help */
     HR_OPT_REQUIRED = 4,
-    HR_OPT_RANGE = 8 /* min and max apply */
+    HR_OPT_RANGE = 8,   /* min and max apply */
+    HR_OPT_WRITING = 16 /* matters when writing only: its bare name is the destination's */
 };
 
 struct hr_strlist {

@@ -118,7 +118,9 @@ static int stack(struct hr_source *top, struct hr_source *below, struct hr_sourc
 int hr_piece_source(const struct hr_settings *settings, const struct hr_piece *piece,
                     struct hr_source *inner, const struct hr_format **out_format,
                     struct hr_source **out, struct hr_error *err) {
-    (void)settings;
+    const struct hr_file_opts *files = &settings->files;
+    const struct hr_codec_limits limits = {.ratio = (uint64_t)files->max_inflate_ratio,
+                                           .output_max = (uint64_t)(files->max_inflated_gb * 1e9)};
     const struct hr_format *format = piece->format;
     const struct hr_codec *codec = piece->codec;
     struct peek_source *raw = NULL;
@@ -133,7 +135,7 @@ int hr_piece_source(const struct hr_settings *settings, const struct hr_piece *p
     }
     struct hr_source *decoded = NULL;
     if (rc == 0 && codec != NULL && !inside) {
-        rc = hr_codec_source(codec, &raw->base, NULL, &decoded, err);
+        rc = hr_codec_source(codec, &raw->base, &limits, &decoded, err);
     }
     if (rc != 0) {
         hr_free(raw);

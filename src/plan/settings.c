@@ -99,9 +99,9 @@ static bool find_row(struct hr_settings *settings, const char *name, struct foun
     size_t number = 0;
     name = bare_name(name, &only_dest);
     for (size_t g = 0; g < count; g++) {
-        const struct hr_option *row =
-            only_dest && !is_dest_group(&groups[g]) ? NULL : find_in_group(&groups[g], name);
-        if (row) {
+        const bool dest = is_dest_group(&groups[g]);
+        const struct hr_option *row = only_dest && !dest ? NULL : find_in_group(&groups[g], name);
+        if (row && (dest || !(row->flags & HR_OPT_WRITING))) {
             out->row = row;
             out->obj = (char *)settings + groups[g].base;
             out->number = number + (size_t)(row - groups[g].rows);

@@ -57,6 +57,8 @@ struct hr_file_opts {
     char *start_date, *end_date;    /* object times, [start, end) */
     int stream_by;                  /* enum hr_stream_by */
     bool strict_extensions;         /* only keys with the format's own extensions (Olake) */
+    int64_t max_inflate_ratio;      /* bombs: see hr_codec_limits */
+    double max_inflated_gb;         /* of one object; 0: none */
     /* filled by hr_settings_finish */
     int64_t start_us, end_us; /* microseconds; INT64_MIN / INT64_MAX when unset */
 };

@@ -88,6 +88,13 @@ const struct hr_option hr_rows_files[] = {
     {FIELD(hr_file_opts, compression), .type = HR_OPT_STRING, SINCE,
      .text = "Unset: by extension, then by the first bytes. gzip (or another codec): take its "
              "extension too and read plain files as plain. none: never inflate."},
+    {FIELD(hr_file_opts, max_inflate_ratio), .type = HR_OPT_INT, .def = "1000", RANGE(1, 1e12),
+     SINCE,
+     .text = "Stop at a compressed object that grows more than so many times, once 256 MiB of it "
+             "are out."},
+    {FIELD(hr_file_opts, max_inflated_gb), .type = HR_OPT_DOUBLE, .def = "4096", RANGE(0, 1e9),
+     .unit = "GB", SINCE,
+     .text = "Stop at a compressed object that holds more than this. 0: no limit."},
     {FIELD(hr_file_opts, file_pattern), .type = HR_OPT_LIST, .aliases = "file_patterns|glob|globs",
      SINCE,
      .text = "Globs over the key below path_prefix, one of which must match: *, ?, [a-z] and {a,b} "

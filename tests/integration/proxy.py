@@ -63,6 +63,7 @@ class Fault:
             truncate  announce the whole body, send `after` bytes, close in order
             stall     send `after` bytes, then nothing for `seconds`
             status    answer `status` with the S3 error `code`, the server sees nothing
+            short     answer with the first `after` bytes as though they were all
             error200  answer 200 with the S3 error `code` in the body, the server sees nothing
             lost      let the server act, then reset instead of answering
             delay     wait `seconds`, then behave
@@ -259,7 +260,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(response.status)
         request.status = response.status
         chunked = response.headers.get("transfer-encoding", "").lower() == "chunked"
+        short = fault is not None and fault.action == "short"
         for name, value in response.getheaders():
+            if short and name.lower() == "content-length":
+                value = str(min(int(value), fault.after))
             if name.lower() not in HOP_HEADERS:
                 self.send_header(name, value)
         if chunked:
@@ -275,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         self, request: Request, response: http.client.HTTPResponse, fault: Fault | None
     ) -> Iterator[bytes]:
         action = fault.action if fault else ""
-        if fault is None or action not in ("reset", "truncate", "stall", "corrupt"):
+        if fault is None or action not in ("reset", "truncate", "short", "stall", "corrupt"):
             while piece := response.read(PIECE):
                 yield piece
             return
@@ -288,6 +292,8 @@ class _Handler(BaseHTTPRequestHandler):
         if action == "reset":
             self.wfile.flush()
             raise _ResetError
+        if action == "short":
+            return
         self.close_connection = True
         if action == "stall":
             self.server.proxy.stopping.wait(fault.seconds)

@@ -9,10 +9,12 @@ import random
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cramjam
 import pytest
 from conftest import Headrace
+from proxy import Proxy
 
 ROWS = 300_000
 Pack = Callable[[bytes], bytes]
@@ -146,3 +148,42 @@ def test_xz_says_why_not(headrace_local: Headrace, tmp_path: Path, text: bytes) 
     result = headrace_local("copy", "in.csv.xz", "out.csv")
     assert result.code == 5
     assert "xz is not built in" in result.err
+
+
+def test_a_download_cut_between_members_fails(
+    headrace_proxied: Headrace, proxy: Proxy, put: Any, s3: Any, bucket: str, text: bytes
+) -> None:
+    """Every member that came is whole; only the size in the listing tells that some are missing."""
+    half = text.index(b"\n", 40_000) + 1
+    first = gzip.compress(text[:half])
+    put("in/a.csv.gz", first + gzip.compress(text[half:80_000]))
+    proxy.fault("short", kind="get", times=-1, after=len(first))
+    result = headrace_proxied(
+        "copy", f"s3://{bucket}/in/*.gz", f"s3://{bucket}/out.csv", "--set", "retry_count=1"
+    )
+    assert result.code != 0
+    assert "a.csv.gz" in result.err
+    keys = [o["Key"] for o in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    assert keys == ["in/a.csv.gz"]
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "zst", "br"])
+def test_a_bomb_is_stopped(headrace_local: Headrace, tmp_path: Path, suffix: str) -> None:
+    """By its ratio once 256 MiB are out, and by the cap on one object's bytes at any ratio."""
+    line = b"a\n" * (1 << 19)
+    packed = PACK[suffix](line * 300) if suffix == "br" else PACK[suffix](line) * 300
+    (tmp_path / f"bomb.csv.{suffix}").write_bytes(packed)
+    ratio = 300 * len(line) // len(packed)
+    allowed = f"max_inflate_ratio={ratio * 2}"
+    headrace_local.ok("count", f"bomb.csv.{suffix}", "--set", allowed)
+    low = f"max_inflate_ratio={ratio // 2}"
+    result = headrace_local("copy", f"bomb.csv.{suffix}", "out.csv", "--set", low)
+    assert result.code == 5
+    assert "times as much" in result.err
+    assert "max_inflate_ratio" in result.err
+    result = headrace_local(
+        "copy", f"bomb.csv.{suffix}", "out.csv", "--set", allowed, "--set", "max_inflated_gb=0.1"
+    )
+    assert result.code == 5
+    assert "max_inflated_gb" in result.err
+    assert not (tmp_path / "out.csv").exists()

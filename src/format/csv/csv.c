@@ -98,6 +98,7 @@ const struct hr_option hr_csv_options[] = {
      .type = HR_OPT_BOOL,
      .offset = AT(always_quote),
      .def = "false",
+     .flags = HR_OPT_WRITING,
      CSV_ONLY,
      .text = "When writing: quote every field that is not null, not only those that need it."},
 };

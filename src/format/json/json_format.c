@@ -49,6 +49,7 @@ const struct hr_option hr_json_options[] = {
     {.name = "json_array",
      ROW(array),
      .type = HR_OPT_BOOL,
+     .flags = HR_OPT_WRITING,
      .def = "false",
      .text = "Write each .json file as one array of records instead of lines."},
 };

@@ -72,6 +72,9 @@ static void test_names(void **state) {
     put("destination.file_format", "csv");
     put("dest.region", "eu-west-1");
     put("row_group_rows", "1000");
+    put("json_array", "true");
+    assert_true(s.dest.json.array); /* when reading it means nothing */
+    assert_false(s.format.json.array);
     assert_string_equal(s.place.path_prefix, "data");
     assert_string_equal(s.format.csv.delimiter, ";");
     assert_string_equal(s.dest.file_format, "csv");
