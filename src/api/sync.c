@@ -85,6 +85,33 @@ static size_t put_cursor(int64_t us, char *out) {
 
 /* ---- loading state ---- */
 
+/* The other program only moves the cursor on: without one, or with an earlier one, the file was
+ * damaged or edited, and going by it would load again what was loaded. */
+static int check_cursor(const struct sync *s, const struct hr_stream *stream, const struct table *t,
+                        struct hr_error *err) {
+    const json_t *newest = json_object_get(t->state.headrace, "newest");
+    int64_t seconds;
+    int32_t nanos;
+    bool zone;
+    int digits;
+    if (!json_is_integer(newest)) {
+        return 0;
+    }
+    if (t->state.cursor != NULL &&
+        hr_parse_timestamp(t->state.cursor, strlen(t->state.cursor), &seconds, &nanos, &zone,
+                           &digits) &&
+        seconds >= json_integer_value(newest) / 1000000) {
+        return 0;
+    }
+    hr_fail(err, HR_E_STATE,
+            "could not use the state \"%s\": the cursor of stream '%s' is %s, behind what was read",
+            hr_state_name(s->state), stream->name, t->state.cursor ? t->state.cursor : "missing");
+    hr_error_object(err, hr_state_name(s->state));
+    hr_error_hint(err, "Restore the file from a backup. To go back on purpose remove the member "
+                       "\"_headrace\" of the stream, or `headrace state reset` to load it again.");
+    return HR_E_STATE;
+}
+
 static void adopt_olake(struct sync *s, const struct hr_stream *stream, struct table *t) {
     int64_t seconds;
     int32_t nanos;
@@ -131,7 +158,10 @@ static int load_band(struct sync *s, const struct hr_stream *stream, struct tabl
     const char *hash = json_string_value(json_object_get(own, "hash"));
     t->backfill = true;
     if (own == NULL || hash == NULL || strcmp(hash, t->state.hash) != 0) {
-        int rc = hr_band_new(lookback, &t->band, err);
+        int rc = incremental(stream) ? check_cursor(s, stream, t, err) : 0;
+        if (rc == 0) {
+            rc = hr_band_new(lookback, &t->band, err);
+        }
         if (rc == 0 && t->state.present && incremental(stream)) {
             adopt_olake(s, stream, t);
             rc = mark_chunks(t, err);
@@ -254,7 +284,6 @@ static int next_entry(struct sync *s, struct table *t, struct hr_stream_state *o
         rc = s->conf->dialect->state_hash(out, hash, err);
     }
     if (rc == 0) {
-        json_object_set_new(out->headrace, "v", json_integer(1));
         json_object_set_new(out->headrace, "lineage", json_string(t->lineage));
         json_object_set_new(out->headrace, "seq",
                             json_integer((json_int_t)hr_commit_seq(s->commit)));

@@ -119,3 +119,23 @@ uint64_t hr_crc64nvme(uint64_t seed, const void *ptr, size_t len) {
 #endif
     return ~update_scalar(crc, ptr, len);
 }
+
+void hr_crc64_text(uint64_t crc, char out[17]) {
+    uint8_t raw[8];
+    for (int i = 0; i < 8; i++) {
+        raw[i] = (uint8_t)(crc >> (56 - 8 * i));
+    }
+    hr_hex(raw, sizeof(raw), out);
+}
+
+bool hr_crc64_parse(const char *text, uint64_t *out) {
+    uint8_t raw[8];
+    if (text == NULL || hr_unhex(text, raw, sizeof(raw)) != 0) {
+        return false;
+    }
+    *out = 0;
+    for (int i = 0; i < 8; i++) {
+        *out = *out << 8 | raw[i];
+    }
+    return true;
+}

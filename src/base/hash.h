@@ -2,6 +2,7 @@
 #ifndef HR_BASE_HASH_H
 #define HR_BASE_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ uint32_t hr_crc32(uint32_t seed, const void *ptr, size_t len); /* IEEE 802.3, se
 uint32_t hr_crc32c(uint32_t seed, const void *ptr,
                    size_t len); /* Castagnoli, seed 0 at the start */
 uint64_t hr_crc64nvme(uint64_t seed, const void *ptr, size_t len);
+void hr_crc64_text(uint64_t crc, char out[17]);       /* 16 hex digits */
+bool hr_crc64_parse(const char *text, uint64_t *out); /* NULL is no such text */
 
 void hr_sha256(const void *ptr, size_t len, uint8_t out[32]);
 void hr_hmac_sha256(const void *key, size_t key_len, const void *ptr, size_t len, uint8_t out[32]);

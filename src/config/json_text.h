@@ -9,4 +9,10 @@
 /* Append; json NULL (a failed build-up) is HR_E_NOMEM. */
 int hr_json_text(const json_t *json, struct hr_buf *out, struct hr_error *err);
 
+/* A key as JSON: keys are bytes, JSON text is UTF-8, so what is not becomes {"hex": "…"}. New
+ * reference; NULL: no memory. */
+json_t *hr_json_bytes(const char *text);
+/* Back again, hr_free; NULL: no memory or neither of the two. */
+char *hr_json_bytes_copy(const json_t *value);
+
 #endif

@@ -93,7 +93,8 @@ struct hr_dialect {
                       struct hr_error *err);
     int (*state_get)(const struct hr_state_doc *doc, const char *namespace_, const char *stream,
                      struct hr_stream_state *out, struct hr_error *err);
-    /* Copies what it needs. state->present false removes the entry. */
+    /* Copies what it needs, and seals a copy of `headrace`. state->present false removes the entry.
+     */
     int (*state_set)(struct hr_state_doc *doc, const char *namespace_, const char *stream,
                      const struct hr_stream_state *state, struct hr_error *err);
     int (*state_write)(const struct hr_state_doc *doc, struct hr_buf *out, struct hr_error *err);

@@ -2,7 +2,9 @@
  *
  * The file belongs to two programs. What is not the stream being set is kept as raw text and
  * written back as it was: other streams' entries, `global`, members nobody here knows. A file that
- * cannot be read is an error and never "no state": that would load everything again.
+ * cannot be read is an error and never "no state": that would load everything again. Our own part
+ * of an entry names its stream and is sealed (state/seal.h), and no seal may stand anywhere else,
+ * so that a damaged name of a member cannot make an entry look as if we had never been there.
  */
 #include "dialect/state_file.h"
 
@@ -12,6 +14,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "dialect/json_span.h"
+#include "state/seal.h"
 
 #define CURSOR_KEY "_last_modified_time"
 
@@ -42,6 +45,20 @@ static int bad(const struct hr_state_doc *doc, const char *what, struct hr_error
     int rc = hr_fail(err, HR_E_STATE, "could not read the state \"%s\": %s", doc->name, what);
     hr_error_object(err, doc->name);
     hr_error_hint(err, "Restore it from a backup, or remove it to load everything again.");
+    return rc;
+}
+
+/* Our own part is damaged, but what the other program sees of the entry is not. */
+static int bad_part(const struct hr_state_doc *doc, const char *stream, const char *what,
+                    struct hr_error *err) {
+    char shown[120];
+    int rc = hr_fail(err, HR_E_STATE,
+                     "could not use the state \"%s\": \"" HR_STATE_OWN_KEY "\" of stream '%s' %s",
+                     doc->name, hr_printable(hr_slice_str(stream), 80, shown, sizeof shown), what);
+    hr_error_object(err, doc->name);
+    hr_error_hint(err, "Restore the file from a backup. Without one: remove the member "
+                       "\"" HR_STATE_OWN_KEY "\" and the stream's cursor alone says what was read, "
+                       "or `headrace state reset` to load the stream again.");
     return rc;
 }
 
@@ -112,6 +129,45 @@ static int add_member(struct hr_state_doc *doc, struct hr_slice key, struct hr_s
     member->raw = hr_strndup((const char *)raw.ptr, raw.len);
     doc->n_members++;
     return member->key && member->raw ? 0 : nomem(err);
+}
+
+/* 1: our own part of the entry is there and whole, 0: there is none. */
+static int check_part(const struct hr_state_doc *doc, const struct state_entry *entry,
+                      struct hr_error *err) {
+    const json_t *own = json_object_get(json_object_get(entry->json, "state"), HR_STATE_OWN_KEY);
+    if (own == NULL) {
+        return 0;
+    }
+    const json_t *version = json_object_get(own, "v");
+    if (json_is_integer(version) && json_integer_value(version) != HR_STATE_OWN_VERSION) {
+        return bad_part(doc, entry->stream, "was written by another version of headrace", err);
+    }
+    int rc = json_is_object(own) ? hr_seal_check(own, err) : HR_E_STATE;
+    if (rc == HR_E_STATE) {
+        return bad_part(doc, entry->stream, "is damaged: its checksum does not match", err);
+    }
+    const char *stream = json_string_value(json_object_get(own, "stream"));
+    const char *space = json_string_value(json_object_get(own, "namespace"));
+    if (rc == 0 && (stream == NULL || strcmp(stream, entry->stream) != 0 || space == NULL ||
+                    entry->space == NULL || strcmp(space, entry->space) != 0)) {
+        return bad_part(doc, entry->stream, "belongs to another stream", err);
+    }
+    return rc == 0 ? 1 : rc;
+}
+
+/* Every seal of the text stands where our own part of an entry is. */
+static int check_parts(const struct hr_state_doc *doc, struct hr_slice text, struct hr_error *err) {
+    size_t parts = 0;
+    for (size_t i = 0; i < doc->n_entries; i++) {
+        const int rc = check_part(doc, &doc->entries[i], err);
+        if (rc < 0) {
+            return rc;
+        }
+        parts += (size_t)rc;
+    }
+    return parts == hr_seal_count(text)
+               ? 0
+               : bad(doc, "what headrace kept in it is not where it was written", err);
 }
 
 static int read_entries(struct hr_state_doc *doc, struct hr_slice raw, const json_t *streams,
@@ -218,6 +274,9 @@ int hr_state_file_read(struct hr_slice text, const char *name, struct hr_state_d
         rc = bad(doc, what, err);
     } else {
         rc = read_members(doc, text, json, err);
+    }
+    if (rc == 0) {
+        rc = check_parts(doc, text, err);
     }
     json_decref(json);
     if (rc) {
@@ -357,6 +416,20 @@ static int set_member(json_t *object, const char *key, json_t *value) {
     return json_object_set(object, key, value);
 }
 
+/* Our own part with its stream's name and its seal. New reference. */
+static json_t *seal_part(const char *space, const char *stream, const json_t *own) {
+    json_t *part = json_copy((json_t *)(uintptr_t)own);
+    const int bad = json_object_set_new(part, "v", json_integer(HR_STATE_OWN_VERSION)) != 0 ||
+                    json_object_set_new(part, "namespace", json_string(space)) != 0 ||
+                    json_object_set_new(part, "stream", json_string(stream)) != 0 ||
+                    hr_seal(part, NULL) != 0;
+    if (bad) {
+        json_decref(part);
+        return NULL;
+    }
+    return part;
+}
+
 /* The entry as it will be written: members nobody here knows stay. */
 static json_t *new_entry(const json_t *old, const char *space, const char *stream,
                          const struct hr_stream_state *state) {
@@ -364,7 +437,8 @@ static json_t *new_entry(const json_t *old, const char *space, const char *strea
                         : json_pack("{ss ss ss s{}}", "stream", stream, "namespace", space,
                                     "sync_mode", "", "state");
     json_t *cursor = state->cursor ? json_string(state->cursor) : NULL;
-    int rc = entry && (!state->cursor || cursor) ? 0 : -1;
+    json_t *own = state->headrace ? seal_part(space, stream, state->headrace) : NULL;
+    int rc = entry && (!state->cursor || cursor) && (!state->headrace || own) ? 0 : -1;
     if (rc == 0) {
         rc = json_object_set_new(entry, "namespace", json_string(space));
     }
@@ -379,9 +453,10 @@ static json_t *new_entry(const json_t *old, const char *space, const char *strea
         rc = set_member(body, "chunks", state->chunks);
     }
     if (rc == 0) {
-        rc = set_member(body, HR_STATE_OWN_KEY, state->headrace);
+        rc = set_member(body, HR_STATE_OWN_KEY, own);
     }
     json_decref(cursor);
+    json_decref(own);
     if (rc) {
         json_decref(entry);
         return NULL;

@@ -2,8 +2,8 @@
  *
  *   {"type": "STREAM", "version": 7, "streams": [
  *     {"stream": "users", "namespace": "s3", "sync_mode": "",
- *      "state": {"_last_modified_time": "2025-01-01T00:00:00Z", "chunks": [], "_headrace":
- * {...}}}]}
+ *      "state": {"_last_modified_time": "2025-01-01T00:00:00Z", "chunks": [],
+ *                "_headrace": {"v": 2, "namespace": "s3", "stream": "users", ..., "seal": ...}}}]}
  *
  * The functions are the state slots of struct hr_dialect; see there.
  */
@@ -14,6 +14,7 @@
 
 #define HR_STATE_VERSION 7
 #define HR_STATE_OWN_KEY "_headrace"
+#define HR_STATE_OWN_VERSION 2
 
 int hr_state_file_read(struct hr_slice text, const char *name, struct hr_state_doc **out,
                        struct hr_error *err);

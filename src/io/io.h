@@ -68,6 +68,8 @@ int hr_upload_open(struct hr_store *store, struct hr_budget *budget, const char 
 struct hr_out *hr_upload_as_out(struct hr_upload_out *up);
 int hr_upload_finish(struct hr_upload_out *up, const struct hr_part **parts, size_t *n_parts,
                      int64_t *bytes, struct hr_error *err);
+uint64_t
+hr_upload_crc64(const struct hr_upload_out *up); /* CRC-64/NVME of all bytes, after finish */
 void hr_upload_close(
     struct hr_upload_out *up); /* waits for parts in flight; does not abort at the store */
 

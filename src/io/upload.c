@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "io/budget.h"
 
@@ -32,6 +33,7 @@ struct hr_upload_out {
     bool local, finished;
     struct up_part *filling;
     int64_t offset; /* of the part being filled */
+    uint64_t crc;   /* of the bytes before it */
     int numbered;   /* parts made so far */
 
     pthread_mutex_t lock; /* below it: */
@@ -196,6 +198,7 @@ static int send_part(struct hr_upload_out *up, struct up_part *part, const uint8
         .user = part,
     };
     up->offset += (int64_t)len;
+    up->crc = hr_crc64nvme(up->crc, ptr, len);
     up->store->driver->submit(up->store, &part->req);
     if (!up->local) {
         return 0;
@@ -294,6 +297,10 @@ int hr_upload_finish(struct hr_upload_out *up, const struct hr_part **parts, siz
     *n_parts = up->n_parts;
     *bytes = up->offset;
     return rc;
+}
+
+uint64_t hr_upload_crc64(const struct hr_upload_out *up) {
+    return up->crc;
 }
 
 void hr_upload_close(struct hr_upload_out *up) {

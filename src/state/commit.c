@@ -6,10 +6,12 @@
 #include <sys/random.h>
 
 #include "base/fault.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "config/json_text.h"
 #include "state/manifest.h"
+#include "state/seal.h"
 #include "state/state.h"
 
 #define DEFAULT_PART ((size_t)8 << 20)
@@ -25,6 +27,7 @@ struct hr_output {
     const struct hr_part *parts;
     size_t n_parts;
     int64_t rows, bytes;
+    uint64_t crc64;
     bool finished, published;
 };
 
@@ -147,6 +150,7 @@ int hr_output_finish(struct hr_output *output, int64_t rows, struct hr_error *er
     }
     if (rc == 0) {
         output->rows = rows;
+        output->crc64 = hr_upload_crc64(output->up);
         output->finished = true;
     }
     return rc;
@@ -301,6 +305,7 @@ static int journal_outputs(const struct hr_commit *commit, struct hr_journal *j,
         to->n_parts = o->n_parts;
         to->rows = o->rows;
         to->bytes = o->bytes;
+        to->crc64 = o->crc64;
     }
     return 0;
 }
@@ -339,8 +344,10 @@ static int plan_removals(struct hr_commit *commit, struct hr_journal *j, struct 
         const char *lineage = json_string_value(json_object_get(manifest, "lineage"));
         for (size_t k = 0; rc == 0 && k < json_array_size(outputs); k++) {
             const json_t *o = json_array_get(outputs, k);
-            rc = add_removal(j, json_string_value(json_object_get(o, "key")),
-                             json_integer_value(json_object_get(o, "bytes")), err);
+            char *key = hr_json_bytes_copy(json_object_get(o, "key"));
+            rc = key ? add_removal(j, key, json_integer_value(json_object_get(o, "bytes")), err)
+                     : no_memory(err);
+            hr_free(key);
         }
         if (rc == 0 && (lineage == NULL || strcmp(lineage, commit->lineage) != 0)) {
             rc = add_removal(j, json_string_value(json_object_get(manifest, "manifest")), -1, err);
@@ -350,38 +357,58 @@ static int plan_removals(struct hr_commit *commit, struct hr_journal *j, struct 
     return rc;
 }
 
-/* The manifest after this commit, as text in the journal and as JSON kept for the next one. */
-static int next_manifest(struct hr_commit *commit, struct hr_journal *j, json_t **out,
-                         struct hr_error *err) {
-    json_t *manifest = NULL;
-    if (commit->conf.overwrite) {
-        manifest = json_pack("{s:i,s:s,s:[]}", "v", 1, "lineage", commit->lineage, "outputs");
-    } else {
-        if (commit->manifest == NULL) {
-            const int rc = hr_manifest_load(commit->conf.store, commit->folder, commit->lineage,
-                                            &commit->manifest, err);
-            if (rc != 0) {
-                return rc;
-            }
-        }
-        manifest = json_deep_copy(commit->manifest);
-    }
-    json_t *outputs = json_object_get(manifest, "outputs");
-    int bad = manifest == NULL;
-    for (size_t i = 0; !bad && i < j->n_outputs; i++) {
-        bad |= json_array_append_new(outputs, json_pack("{s:s,s:I,s:I}", "key", j->outputs[i].key,
-                                                        "bytes", (json_int_t)j->outputs[i].bytes,
-                                                        "rows", (json_int_t)j->outputs[i].rows));
-    }
-    bad |= json_object_set_new(manifest, "seq", json_integer((json_int_t)j->seq));
+/* A sealed document as text that the journal owns. */
+static int sealed_text(json_t *json, char **out, struct hr_error *err) {
     struct hr_buf text;
     hr_buf_init(&text, (size_t)1 << 30);
-    int rc = hr_json_text(bad ? NULL : manifest, &text, err);
+    int rc = json ? hr_seal(json, err) : no_memory(err);
     if (rc == 0) {
-        j->manifest = hr_buf_detach(&text);
-        rc = j->manifest ? 0 : no_memory(err);
+        rc = hr_json_text(json, &text, err);
+    }
+    if (rc == 0) {
+        *out = hr_buf_detach(&text);
+        rc = *out ? 0 : no_memory(err);
     }
     hr_buf_release(&text);
+    return rc;
+}
+
+/* What manifest and archive say of one output. */
+static json_t *output_facts(const struct hr_journal_output *o) {
+    char crc[17];
+    hr_crc64_text(o->crc64, crc);
+    return json_pack("{s:o,s:I,s:I,s:s}", "key", hr_json_bytes(o->key), "bytes",
+                     (json_int_t)o->bytes, "rows", (json_int_t)o->rows, "crc64", crc);
+}
+
+static json_t *outputs_facts(const struct hr_journal *j, json_t *into) {
+    int bad = into == NULL;
+    for (size_t i = 0; !bad && i < j->n_outputs; i++) {
+        bad = json_array_append_new(into, output_facts(&j->outputs[i]));
+    }
+    return bad ? NULL : into;
+}
+
+/* The manifest after this commit, as text in the journal and as JSON kept for the next one. */
+static int next_manifest(struct hr_commit *commit, struct hr_journal *j, json_t **out,
+                         json_int_t *before, struct hr_error *err) {
+    if (commit->manifest == NULL) {
+        const int rc = hr_manifest_load(commit->conf.store, commit->folder, commit->lineage,
+                                        &commit->manifest, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    *before = json_integer_value(json_object_get(commit->manifest, "seq"));
+    json_t *manifest = json_deep_copy(commit->manifest);
+    json_t *outputs = json_object_get(manifest, "outputs");
+    if (commit->conf.overwrite) {
+        (void)json_array_clear(outputs);
+    }
+    int rc = outputs_facts(j, outputs) != NULL &&
+                     json_object_set_new(manifest, "seq", json_integer((json_int_t)j->seq)) == 0
+                 ? sealed_text(manifest, &j->manifest, err)
+                 : no_memory(err);
     if (rc != 0) {
         json_decref(manifest);
         return rc;
@@ -390,34 +417,26 @@ static int next_manifest(struct hr_commit *commit, struct hr_journal *j, json_t 
     return 0;
 }
 
-/* What was read and written in this commit, for `verify` and for people. */
-static int archive_text(const struct hr_journal *j, const struct hr_publish *what,
-                        struct hr_buf *out, struct hr_error *err) {
-    int rc = hr_buf_printf(out, err, "{\"v\":1,\"lineage\":\"%s\",\"seq\":%llu,\"outputs\":[",
-                           j->lineage, (unsigned long long)j->seq);
-    for (size_t i = 0; rc == 0 && i < j->n_outputs; i++) {
-        rc = hr_buf_append_str(out, i ? ",{\"key\":" : "{\"key\":", err);
-        if (rc == 0) {
-            rc = hr_buf_append_json(out, hr_slice_str(j->outputs[i].key), err);
-        }
-        if (rc == 0) {
-            rc = hr_buf_printf(out, err, ",\"rows\":%lld,\"bytes\":%lld}",
-                               (long long)j->outputs[i].rows, (long long)j->outputs[i].bytes);
-        }
-    }
-    rc = rc == 0 ? hr_buf_append_str(out, "],\"inputs\":[", err) : rc;
-    for (size_t i = 0; rc == 0 && i < what->n_inputs; i++) {
+/* What was read and written in this commit, for `verify` and for people. `before` is the SEQ of the
+ * commit before it that has an archive, 0 none: commits without outputs leave numbers out. */
+static int archive_text(const struct hr_commit *commit, struct hr_journal *j, json_int_t before,
+                        const struct hr_publish *what, struct hr_error *err) {
+    json_t *inputs = json_array();
+    int bad = inputs == NULL;
+    for (size_t i = 0; !bad && i < what->n_inputs; i++) {
         const struct hr_input *in = &what->inputs[i];
-        rc = hr_buf_append_str(out, i ? ",{\"key\":" : "{\"key\":", err);
-        if (rc == 0) {
-            rc = hr_buf_append_json(out, hr_slice_str(in->key), err);
-        }
-        if (rc == 0) {
-            rc = hr_buf_printf(out, err, ",\"etag\":\"%s\",\"size\":%lld}", in->etag,
-                               (long long)in->size);
-        }
+        bad = json_array_append_new(
+            inputs, json_pack("{s:o,s:o,s:I}", "key", hr_json_bytes(in->key), "etag",
+                              hr_json_bytes(in->etag), "size", (json_int_t)in->size));
     }
-    return rc == 0 ? hr_buf_append_str(out, "]}\n", err) : rc;
+    json_t *outputs = bad ? NULL : outputs_facts(j, json_array());
+    json_t *json =
+        json_pack("{s:i,s:s,s:I,s:I,s:b,s:o,s:o}", "v", 2, "lineage", commit->lineage, "seq",
+                  (json_int_t)j->seq, "before", before, "overwrite", (int)commit->conf.overwrite,
+                  "outputs", outputs, "inputs", bad ? NULL : inputs);
+    const int rc = sealed_text(json, &j->archive, err);
+    json_decref(json);
+    return rc;
 }
 
 static int fill_journal(struct hr_commit *commit, const struct hr_publish *what,
@@ -439,22 +458,16 @@ static int fill_journal(struct hr_commit *commit, const struct hr_publish *what,
     if (rc != 0 || commit->folder == NULL || (j->n_outputs == 0 && !commit->conf.overwrite)) {
         return rc;
     }
+    json_int_t before = 0;
     if (commit->conf.overwrite) {
         rc = plan_removals(commit, j, err);
     }
     if (rc == 0) {
-        rc = next_manifest(commit, j, manifest, err);
-    }
-    struct hr_buf archive;
-    hr_buf_init(&archive, (size_t)1 << 30);
-    if (rc == 0) {
-        rc = archive_text(j, what, &archive, err);
+        rc = next_manifest(commit, j, manifest, &before, err);
     }
     if (rc == 0) {
-        j->archive = hr_buf_detach(&archive);
-        rc = j->archive ? 0 : no_memory(err);
+        rc = archive_text(commit, j, before, what, err);
     }
-    hr_buf_release(&archive);
     return rc;
 }
 

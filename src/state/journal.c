@@ -40,33 +40,17 @@ static int no_memory(struct hr_error *err) {
 
 /* ---- writing ---- */
 
-/* Keys are bytes: JSON strings hold them when they are UTF-8, which jansson checks; others as hex.
- */
-static json_t *bytes_json(const char *text) {
-    json_t *plain = json_string(text);
-    if (plain != NULL) {
-        return plain;
-    }
-    const size_t n = strlen(text);
-    char *hex = hr_malloc(2 * n + 1);
-    if (hex == NULL) {
-        return NULL;
-    }
-    hr_hex((const uint8_t *)text, n, hex);
-    json_t *object = json_pack("{s:s}", "hex", hex);
-    hr_free(hex);
-    return object;
-}
-
 static json_t *output_json(const struct hr_journal_output *o) {
     json_t *parts = json_array();
     for (size_t i = 0; parts != NULL && i < o->n_parts; i++) {
         json_array_append_new(parts, json_pack("[i,s,I]", o->parts[i].number, o->parts[i].etag,
                                                (json_int_t)o->parts[i].size));
     }
-    return json_pack("{s:o,s:s,s:s,s:o,s:I,s:I}", "key", bytes_json(o->key), "upload", o->upload_id,
-                     "token", o->token, "parts", parts, "rows", (json_int_t)o->rows, "bytes",
-                     (json_int_t)o->bytes);
+    char crc[17];
+    hr_crc64_text(o->crc64, crc);
+    return json_pack("{s:o,s:s,s:s,s:o,s:I,s:I,s:s}", "key", hr_json_bytes(o->key), "upload",
+                     o->upload_id, "token", o->token, "parts", parts, "rows", (json_int_t)o->rows,
+                     "bytes", (json_int_t)o->bytes, "crc64", crc);
 }
 
 static json_t *body_json(const struct hr_journal *j) {
@@ -77,7 +61,7 @@ static json_t *body_json(const struct hr_journal *j) {
         bad |= json_array_append_new(outputs, output_json(&j->outputs[i]));
     }
     for (size_t i = 0; !bad && i < j->n_removals; i++) {
-        bad |= json_array_append_new(removals, json_pack("[o,I]", bytes_json(j->removals[i].key),
+        bad |= json_array_append_new(removals, json_pack("[o,I]", hr_json_bytes(j->removals[i].key),
                                                          (json_int_t)j->removals[i].bytes));
     }
     if (bad) {
@@ -132,23 +116,6 @@ static int damaged(const char *name, const char *what, struct hr_error *err) {
     return HR_E_STATE;
 }
 
-static char *copy_bytes(const json_t *value) {
-    if (json_is_string(value)) {
-        return hr_strdup(json_string_value(value));
-    }
-    const char *hex = json_string_value(json_object_get(value, "hex"));
-    if (hex == NULL || strlen(hex) % 2 != 0) {
-        return NULL;
-    }
-    const size_t n = strlen(hex) / 2;
-    char *out = hr_calloc(n + 1, 1);
-    if (out != NULL && hr_unhex(hex, (uint8_t *)out, n) != 0) {
-        hr_free(out);
-        return NULL;
-    }
-    return out;
-}
-
 static int read_parts(const json_t *parts, struct hr_journal_output *o) {
     const size_t n = json_array_size(parts);
     if (!json_is_array(parts) || n > PARTS_MAX) {
@@ -187,12 +154,14 @@ static int read_outputs(const json_t *outputs, struct hr_journal *j) {
         const json_t *item = json_array_get(outputs, i);
         struct hr_journal_output *o = &j->outputs[i];
         j->n_outputs = i + 1;
-        o->key = copy_bytes(json_object_get(item, "key"));
+        o->key = hr_json_bytes_copy(json_object_get(item, "key"));
         o->upload_id = hr_strdup(json_string_value(json_object_get(item, "upload")));
         o->token = hr_strdup(json_string_value(json_object_get(item, "token")));
         o->rows = json_integer_value(json_object_get(item, "rows"));
         o->bytes = json_integer_value(json_object_get(item, "bytes"));
-        if (o->key == NULL || o->upload_id == NULL || o->token == NULL) {
+        const char *crc = json_string_value(json_object_get(item, "crc64"));
+        if (o->key == NULL || o->upload_id == NULL || o->token == NULL ||
+            !hr_crc64_parse(crc, &o->crc64)) {
             return -1;
         }
         const int rc = read_parts(json_object_get(item, "parts"), o);
@@ -216,7 +185,7 @@ static int read_removals(const json_t *removals, struct hr_journal *j) {
         const json_t *item = json_array_get(removals, i);
         const json_t *bytes = json_array_get(item, 1);
         j->n_removals = i + 1;
-        j->removals[i].key = copy_bytes(json_array_get(item, 0));
+        j->removals[i].key = hr_json_bytes_copy(json_array_get(item, 0));
         j->removals[i].bytes = json_integer_value(bytes);
         if (j->removals[i].key == NULL || !json_is_integer(bytes)) {
             return -1;

@@ -17,6 +17,7 @@ struct hr_journal_output {
     struct hr_part *parts;
     size_t n_parts;
     int64_t rows, bytes;
+    uint64_t crc64; /* CRC-64/NVME of the bytes as they were sent */
 };
 
 struct hr_journal_removal {

@@ -1,7 +1,9 @@
 /* state/manifest.h - what a stream's folder holds of ours: FOLDER_headrace/LINEAGE/manifest.json.
  *
- * {"v":1,"lineage":…,"seq":N,"outputs":[{"key":…,"bytes":…,"rows":…}]}; readers that skip names
- * starting with '_' do not see it. Level 4. */
+ * {"v":2,"lineage":…,"seq":N,"outputs":[{"key":…,"bytes":…,"rows":…,"crc64":…}],"seal":…}; beside
+ * it commit-NNNNNN.json, the archive of each commit: the same members, "before" (the SEQ of the
+ * commit before it that has an archive, 0 none), "overwrite" (this commit replaced the table) and
+ * "inputs". Readers that skip names starting with '_' do not see them. Level 4. */
 #ifndef HR_STATE_MANIFEST_H
 #define HR_STATE_MANIFEST_H
 
@@ -16,5 +18,10 @@ int hr_manifest_load(struct hr_store *store, const char *folder, const char *lin
  * own key under "manifest". New reference. */
 int hr_manifest_load_all(struct hr_store *store, const char *folder, json_t **out,
                          struct hr_error *err);
+
+/* One manifest or archive by its key. New reference. HR_E_STATE: damaged, named in the message. */
+int hr_manifest_read(struct hr_store *store, const char *key, json_t **out, struct hr_error *err);
+/* Whether a parsed one (NULL: not JSON) is whole: version, seal, members. */
+int hr_manifest_check(const json_t *json, const char *key, struct hr_error *err);
 
 #endif

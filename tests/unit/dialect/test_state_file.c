@@ -80,6 +80,9 @@ static void test_damage_is_refused(void **state) {
         "{\"streams\":[],\"streams\":[]}",
         "{\"streams\":[",
         "streams: []",
+        "{\"streams\":[{\"stream\":\"a\",\"state\":{\"_headrace\":7}}]}",
+        "{\"streams\":[{\"stream\":\"a\",\"state\":{\"_headrace\":{\"v\":1}}}]}",
+        "{\"streams\":[{\"stream\":\"a\",\"state\":{\"_headrace\":{\"v\":2}}}]}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct hr_error err;
@@ -96,7 +99,6 @@ static void test_damage_is_refused(void **state) {
         "{\"chunks\":{}}",
         "{\"chunks\":[{\"min\":\"a\",\"max\":1}]}",
         "{\"chunks\":[{\"min\":[1],\"max\":1}]}",
-        "{\"_headrace\":7}",
     };
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
         struct hr_error err;

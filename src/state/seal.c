@@ -1,0 +1,75 @@
+/* state/seal.c - sealing of JSON objects (see seal.h). */
+#include "state/seal.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+#define MARK "headrace2-"
+#define MARK_LEN (sizeof(MARK) - 1)
+#define SEAL_LEN (MARK_LEN + 32)
+#define TEXT_MAX ((size_t)1 << 30)
+
+static int append(const char *bytes, size_t len, void *user) {
+    return hr_buf_append(user, bytes, len, NULL) == 0 ? 0 : -1;
+}
+
+static int seal_of(const json_t *object, char out[SEAL_LEN + 1], struct hr_error *err) {
+    struct hr_buf text;
+    hr_buf_init(&text, TEXT_MAX);
+    json_t *rest = json_copy((json_t *)(uintptr_t)object); /* shallow: only a member is dropped */
+    (void)json_object_del(rest, "seal");
+    const int bad =
+        rest == NULL || json_dump_callback(rest, append, &text, JSON_COMPACT | JSON_SORT_KEYS) != 0;
+    json_decref(rest);
+    if (!bad) {
+        const struct hr_hash128 h = hr_hash128(hr_buf_cstr(&text), text.len, 0x5345414c);
+        uint8_t raw[16];
+        memcpy(raw, &h.hi, 8);
+        memcpy(raw + 8, &h.lo, 8);
+        memcpy(out, MARK, MARK_LEN);
+        hr_hex(raw, 16, out + MARK_LEN);
+    }
+    hr_buf_release(&text);
+    return bad ? hr_fail(err, HR_E_NOMEM, "could not allocate a checksum") : 0;
+}
+
+int hr_seal(json_t *object, struct hr_error *err) {
+    char text[SEAL_LEN + 1];
+    const int rc = seal_of(object, text, err);
+    if (rc != 0) {
+        return rc;
+    }
+    return json_object_set_new(object, "seal", json_string(text)) == 0
+               ? 0
+               : hr_fail(err, HR_E_NOMEM, "could not allocate a checksum");
+}
+
+int hr_seal_check(const json_t *object, struct hr_error *err) {
+    char want[SEAL_LEN + 1];
+    const char *have = json_string_value(json_object_get(object, "seal"));
+    if (have == NULL) {
+        return HR_E_STATE;
+    }
+    const int rc = seal_of(object, want, err);
+    if (rc != 0) {
+        return rc;
+    }
+    return strcmp(have, want) == 0 ? 0 : HR_E_STATE;
+}
+
+size_t hr_seal_count(struct hr_slice text) {
+    size_t n = 0;
+    const char *p = (const char *)text.ptr;
+    const char *end = p + text.len;
+    while (p != NULL && (size_t)(end - p) >= SEAL_LEN + 2) {
+        p = memchr(p, '"', (size_t)(end - p) - SEAL_LEN - 1);
+        if (p == NULL) {
+            break;
+        }
+        p++;
+        n += memcmp(p, MARK, MARK_LEN) == 0 && p[SEAL_LEN] == '"';
+    }
+    return n;
+}
