@@ -7,9 +7,11 @@
  */
 #include "api/sync.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/pending.h"
 #include "api/sync_spec.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -35,7 +37,10 @@ struct sync {
     struct hr_state_doc *doc;
     struct table *tables; /* one per catalog stream */
     struct hr_plan *plan;
-    struct hr_task *pending; /* first task of the next stream */
+    struct hr_task *pending;   /* first task of the next stream */
+    struct hr_pending unread;  /* given to workers since the last checkpoint */
+    pthread_mutex_t plan_lock; /* plan and unread: workers ask for tasks while a checkpoint looks
+                                  ahead */
     int64_t run_us;
     struct hr_summary *out;
     /* the stream that runs now */
@@ -261,21 +266,40 @@ static void report_day(void *user, const char *day, int64_t kept, int64_t listed
     warn(d->sync, text);
 }
 
-/* The entry as it shall be after this commit. */
-static int next_entry(struct sync *s, struct table *t, struct hr_stream_state *out,
-                      struct hr_error *err) {
+/* What Olake sees of the entry: a cursor up to which all is read, but for the keys in chunks. */
+static int seen_by_olake(struct sync *s, const struct table *t, bool last,
+                         struct hr_stream_state *out, struct hr_error *err) {
     char cursor[48];
-    *out = (struct hr_stream_state){.present = true};
+    int64_t newest = hr_band_newest(t->band);
+    int rc = 0;
+    if (last) {
+        out->chunks = json_array();
+    } else {
+        pthread_mutex_lock(&s->plan_lock);
+        rc = hr_pending_chunks(&s->unread, s->plan, s->current, &out->chunks, &newest, err);
+        pthread_mutex_unlock(&s->plan_lock);
+        if (rc == 0 && out->chunks == NULL) {
+            return 0; /* too many to name: neither cursor nor chunks */
+        }
+    }
     out->cursor_field = hr_strdup("_last_modified_time");
-    if (hr_band_newest(t->band) != INT64_MIN) {
-        put_cursor(hr_band_newest(t->band), cursor);
+    if (newest != INT64_MIN) {
+        put_cursor(newest, cursor);
         out->cursor = hr_strdup(cursor);
     }
-    out->chunks = json_array();
+    const bool whole = out->cursor_field && out->chunks && (newest == INT64_MIN || out->cursor);
+    return rc != 0 || whole ? rc : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+}
+
+/* The entry as it shall be after this commit; last: the stream's load is complete with it. */
+static int next_entry(struct sync *s, struct table *t, bool last, struct hr_stream_state *out,
+                      struct hr_error *err) {
+    *out = (struct hr_stream_state){.present = true};
+    int rc = seen_by_olake(s, t, last, out, err);
     out->headrace = json_object();
-    int rc = out->cursor_field && out->chunks && out->headrace
-                 ? 0
-                 : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    if (rc == 0 && out->headrace == NULL) {
+        rc = hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+    }
     if (rc == 0) {
         rc = hr_band_to_json(t->band, out->headrace, err);
     }
@@ -298,7 +322,7 @@ static int publish(struct sync *s, const struct hr_checkpoint_info *info, struct
     struct hr_stream_state entry;
     struct hr_buf text;
     hr_buf_init(&text, (size_t)256 << 20);
-    int rc = next_entry(s, t, &entry, err);
+    int rc = next_entry(s, t, info == NULL || info->last, &entry, err);
     if (rc == 0) {
         rc = s->conf->dialect->state_set(s->doc, stream->namespace_, stream->name, &entry, err);
     }
@@ -327,6 +351,9 @@ static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, stru
         memcpy(facts.etag, in->etag, sizeof(facts.etag));
         rc = hr_band_note(t->band, in->key, &facts, err);
     }
+    pthread_mutex_lock(&s->plan_lock);
+    hr_pending_read(&s->unread, info->inputs, info->n_inputs);
+    pthread_mutex_unlock(&s->plan_lock);
     if (rc == 0 && info->n_inputs > 0) {
         rc = hr_band_checkpoint(t->band, info->inputs[info->n_inputs - 1].key, err);
     }
@@ -346,18 +373,20 @@ static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, stru
 
 static int next_task(void *user, struct hr_task **out, struct hr_error *err) {
     struct sync *s = user;
-    if (s->pending == NULL) {
-        const int rc = hr_plan_next(s->plan, &s->pending, err);
-        if (rc != 0) {
-            return rc;
-        }
+    pthread_mutex_lock(&s->plan_lock);
+    int rc = s->pending == NULL ? hr_plan_next(s->plan, &s->pending, err) : 0;
+    if (rc == 0 && s->pending->stream != s->current) {
+        rc = HR_END;
     }
-    if (s->pending->stream != s->current) {
-        return HR_END;
+    if (rc == 0 && incremental(&s->conf->catalog->streams[s->current])) {
+        rc = hr_pending_given(&s->unread, s->pending, err);
     }
-    *out = s->pending;
-    s->pending = NULL;
-    return 0;
+    if (rc == 0) {
+        *out = s->pending;
+        s->pending = NULL;
+    }
+    pthread_mutex_unlock(&s->plan_lock);
+    return rc;
 }
 
 static int open_table(struct sync *s, const struct hr_stream *stream, struct table *t,
@@ -445,6 +474,7 @@ static int run_table(struct sync *s, struct hr_error *err) {
     if (rc == 0) {
         rc = hr_pipeline_run(&conf, &counts, &widest, err);
     }
+    hr_pending_release(&s->unread);
     add_counts(&s->out->counts, &counts);
     const int64_t files = s->sink ? s->sink->files : 0;
     close_table(s);
@@ -567,6 +597,7 @@ static int open_all(struct sync *s, struct hr_error *err) {
 int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_error *err) {
     struct sync s = {.conf = conf, .out = out};
     const int64_t started = hr_monotonic_nanos();
+    pthread_mutex_init(&s.plan_lock, NULL);
     *out = (struct hr_summary){0};
     s.run_us = hr_run_time_us(conf->settings);
     s.budget = hr_run_budget(conf->settings);
@@ -582,6 +613,7 @@ int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_e
     }
     close_table(&s);
     release(&s);
+    pthread_mutex_destroy(&s.plan_lock);
     out->seconds = (double)(hr_monotonic_nanos() - started) / 1e9;
     return rc;
 }

@@ -368,6 +368,29 @@ int hr_plan_next(struct hr_plan *plan, struct hr_task **out, struct hr_error *er
     return 0;
 }
 
+int hr_plan_ahead(struct hr_plan *plan, long stream, size_t limit,
+                  int (*each)(void *user, const struct hr_object *object, struct hr_error *err),
+                  void *user, struct hr_error *err) {
+    /* A large object stays at the front until its last piece is given out. */
+    const size_t from = plan->next_piece > 0 ? 1 : 0;
+    for (size_t n = from;; n++) {
+        const struct hr_queued *queued = NULL;
+        struct hr_object object;
+        int rc = look_ahead(plan, n, &queued, err);
+        if (rc || queued == NULL || queued->stream != stream) {
+            return rc;
+        }
+        if (n - from >= limit) {
+            return hr_fail(err, HR_E_BOUND, "more than %zu objects are waiting", limit);
+        }
+        hr_queued_object(queued, &object);
+        rc = each(user, &object, err);
+        if (rc) {
+            return rc;
+        }
+    }
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int hr_plan_open(const struct hr_plan_conf *conf, struct hr_plan **out, struct hr_error *err) {

@@ -238,6 +238,13 @@ int hr_plan_open(const struct hr_plan_conf *conf, struct hr_plan **out, struct h
 /* The next task (owned by the caller) or HR_END. Tasks of one stream follow one another; a stream
  * with nothing to read has none. May read footers and samples. */
 int hr_plan_next(struct hr_plan *plan, struct hr_task **out, struct hr_error *err);
+/* Every object of `stream` that is chosen and in no task yet, in key order: the listing is read on
+ * to the stream's end. Not while hr_plan_next runs. HR_E_BOUND: more than `limit` objects; what
+ * `each` was given is then only the beginning. An object whose first piece is in a task is in it.
+ */
+int hr_plan_ahead(struct hr_plan *plan, long stream, size_t limit,
+                  int (*each)(void *user, const struct hr_object *object, struct hr_error *err),
+                  void *user, struct hr_error *err);
 void hr_plan_get_totals(const struct hr_plan *plan, struct hr_plan_totals *out);
 const struct hr_scan *hr_plan_scan(const struct hr_plan *plan);
 void hr_plan_close(struct hr_plan *plan);
