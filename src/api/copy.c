@@ -30,6 +30,7 @@ struct copy {
     struct hr_sink *sink;
     struct hr_filter *filter;
     struct hr_transform_spec spec;
+    struct hr_partition_spec *partition;
     struct hr_write_opts write;
     struct hr_put_opts put;
     const struct hr_format *format;
@@ -177,12 +178,30 @@ static int check_columns(const struct copy *c, struct hr_error *err) {
     return 0;
 }
 
+/* Folders by value need a destination of many files. */
+static int open_partition(struct copy *c, struct hr_error *err) {
+    const struct hr_dest *dest = &c->settings->dest;
+    if (dest->partition_by.count == 0) {
+        return 0;
+    }
+    if (c->conf->stream_fd >= 0 || dest->place.object != NULL) {
+        hr_fail(err, HR_E_USAGE, "could not partition the output: the destination is one file");
+        hr_error_hint(err, "name a folder: end it in '/'");
+        return HR_E_USAGE;
+    }
+    return hr_partition_by(&dest->partition_by, dest->max_partitions, &c->partition, err);
+}
+
 static int open_sink(struct copy *c, struct hr_error *err) {
     const struct hr_dest *dest = &c->settings->dest;
     if (c->conf->drain) {
         return hr_sink_null(&c->sink, err);
     }
-    int rc = hr_settings_write_opts(c->settings, &c->write, err);
+    int rc = open_partition(c, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = hr_settings_write_opts(c->settings, &c->write, err);
     c->format = hr_settings_dest_format(c->settings);
     if (rc != 0) {
         return rc;
@@ -199,11 +218,7 @@ static int open_sink(struct copy *c, struct hr_error *err) {
     rc = hr_run_open_store(c->settings, &dest->place, false, &c->dst, err);
     char lineage[33];
     hr_run_lineage(c->settings, lineage);
-    c->put = (struct hr_put_opts){.sse = dest->server_side_encryption,
-                                  .kms_key_id = dest->kms_key_id,
-                                  .acl = dest->acl,
-                                  .storage_class = dest->storage_class,
-                                  .tagging = dest->tags};
+    c->put = hr_run_put_opts(c->settings);
     const struct hr_commit_conf commit = {
         .store = c->dst,
         .budget = c->budget,
@@ -225,7 +240,8 @@ static int open_sink(struct copy *c, struct hr_error *err) {
                                              .max_file_bytes =
                                                  (int64_t)(dest->max_file_size_mb * 1024 * 1024),
                                              .empty_file = true};
-    return rc == 0 ? hr_sink_object(&sink, &c->sink, err) : rc;
+    return rc == 0 ? hr_run_object_sink(c->settings, &sink, c->partition != NULL, &c->sink, err)
+                   : rc;
 }
 
 static int run_sources(struct copy *c, struct hr_error *err) {
@@ -243,20 +259,14 @@ static int run_sources(struct copy *c, struct hr_error *err) {
                                               .task_user = s,
                                               .read_schema = c->schema,
                                               .spec = &c->spec,
+                                              .partition = c->partition,
                                               .out_format = c->format,
                                               .write = &c->write,
                                               .sink = c->sink,
                                               .more_follows = i + 1 < c->conf->n_sources,
                                               .progress = c->conf->progress};
         rc = hr_pipeline_run(&conf, &counts, &widened, err);
-        sum.objects += counts.objects;
-        sum.bytes += counts.bytes;
-        sum.rows_in += counts.rows_in;
-        sum.rows_out += counts.rows_out;
-        sum.nulled += counts.nulled;
-        sum.rejected += counts.rejected;
-        sum.deleted += counts.deleted;
-        sum.replaced += counts.replaced;
+        hr_run_add_counts(&sum, &counts);
         hr_schema_unref(c->schema);
         c->schema = widened;
     }
@@ -317,6 +327,7 @@ static void release(struct copy *c) {
     hr_store_close(c->dst);
     hr_free(c->sources);
     hr_transform_spec_release(&c->spec);
+    hr_partition_spec_free(c->partition);
     hr_filter_free(c->filter);
     hr_schema_unref(c->schema);
     hr_budget_free(c->budget);

@@ -117,6 +117,47 @@ int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spe
     return rc;
 }
 
+void hr_run_add_counts(struct hr_run_counts *sum, const struct hr_run_counts *counts) {
+    sum->objects += counts->objects;
+    sum->bytes += counts->bytes;
+    sum->rows_in += counts->rows_in;
+    sum->rows_out += counts->rows_out;
+    sum->nulled += counts->nulled;
+    sum->rejected += counts->rejected;
+    sum->deleted += counts->deleted;
+    sum->replaced += counts->replaced;
+}
+
+struct hr_put_opts hr_run_put_opts(const struct hr_settings *settings) {
+    const struct hr_dest *dest = &settings->dest;
+    return (struct hr_put_opts){.sse = dest->server_side_encryption,
+                                .kms_key_id = dest->kms_key_id,
+                                .acl = dest->acl,
+                                .storage_class = dest->storage_class,
+                                .tagging = dest->tags};
+}
+
+int hr_run_object_sink(const struct hr_settings *settings, const struct hr_object_sink_conf *conf,
+                       bool gather, struct hr_sink **out, struct hr_error *err) {
+    struct hr_sink *files = NULL;
+    const size_t memory = (size_t)settings->work.memory_limit_mb << 20;
+    *out = NULL;
+    const int rc = hr_sink_object(conf, &files, err);
+    if (rc != 0 || !gather) {
+        *out = files;
+        return rc;
+    }
+    const struct hr_gather_conf behind = {.behind = files,
+                                          .memory = memory / 8,
+                                          .cost_max = memory / 4,
+                                          .max_file_bytes = conf->max_file_bytes,
+                                          .max_folders = settings->dest.max_partitions,
+                                          .spill_max =
+                                              (int64_t)(settings->work.spill_limit_gb * (1 << 30)),
+                                          .spill_dir = settings->work.spill_dir};
+    return hr_sink_gather(&behind, out, err);
+}
+
 void hr_run_add_counters(struct hr_store *store, struct hr_store_counters *sum) {
     if (store == NULL) {
         return;

@@ -37,6 +37,17 @@ int hr_run_filter(const struct hr_settings *settings, struct hr_filter **out, st
 int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spec *spec,
                      struct hr_error *err);
 
+/* Add one run's counts to `sum`. */
+void hr_run_add_counts(struct hr_run_counts *sum, const struct hr_run_counts *counts);
+
+/* What destination options say of every object written; the strings stay the settings'. */
+struct hr_put_opts hr_run_put_opts(const struct hr_settings *settings);
+
+/* The sink for files below `prefix` (key NULL) or at one key; with `gather` blocks come from many
+ * folders (see sink/sink.h). */
+int hr_run_object_sink(const struct hr_settings *settings, const struct hr_object_sink_conf *conf,
+                       bool gather, struct hr_sink **out, struct hr_error *err);
+
 /* Add the counters of a store to `sum` (store may be NULL). */
 void hr_run_add_counters(struct hr_store *store, struct hr_store_counters *sum);
 

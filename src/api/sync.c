@@ -48,6 +48,7 @@ struct sync {
     struct hr_commit *commit;
     struct hr_sink *sink;
     struct hr_write_opts write;
+    struct hr_put_opts put;
 };
 
 static bool incremental(const struct hr_stream *stream) {
@@ -217,12 +218,6 @@ static int load_tables(struct sync *s, struct hr_error *err) {
             continue;
         }
         selected++;
-        if (stream->partition_regex != NULL && stream->partition_regex[0] != '\0') {
-            hr_fail(err, HR_E_CONFIG, "could not sync '%s': partition_regex is not built yet",
-                    stream->name);
-            hr_error_hint(err, "empty it in the catalog");
-            return HR_E_CONFIG;
-        }
         rc = s->conf->dialect->state_get(s->doc, stream->namespace_, stream->name, &t->state, err);
         if (rc == 0) {
             rc = load_band(s, stream, t, err);
@@ -390,7 +385,7 @@ static int next_task(void *user, struct hr_task **out, struct hr_error *err) {
 }
 
 static int open_table(struct sync *s, const struct hr_stream *stream, struct table *t,
-                      struct hr_error *err) {
+                      bool partitioned, struct hr_error *err) {
     const struct hr_settings *settings = s->conf->settings;
     char *folder = hr_sync_folder(s->conf, stream, err);
     if (folder == NULL) {
@@ -403,7 +398,8 @@ static int open_table(struct sync *s, const struct hr_stream *stream, struct tab
                                           .seq = t->seq,
                                           .part_size = (size_t)settings->work.part_size_mb << 20,
                                           .overwrite = !incremental(stream) && !stream->append_mode,
-                                          .folder = folder};
+                                          .folder = folder,
+                                          .put = &s->put};
     int rc = hr_commit_begin(&commit, &s->commit, err);
     const struct hr_object_sink_conf sink = {
         .commit = s->commit,
@@ -412,7 +408,7 @@ static int open_table(struct sync *s, const struct hr_stream *stream, struct tab
         .prefix = folder,
         .max_file_bytes = (int64_t)(settings->dest.max_file_size_mb * 1024 * 1024)};
     if (rc == 0) {
-        rc = hr_sink_object(&sink, &s->sink, err);
+        rc = hr_run_object_sink(settings, &sink, partitioned, &s->sink, err);
     }
     hr_free(folder);
     return rc;
@@ -430,21 +426,26 @@ static void close_table(struct sync *s) {
     s->commit = NULL;
 }
 
-static void add_counts(struct hr_run_counts *sum, const struct hr_run_counts *c) {
-    sum->objects += c->objects;
-    sum->bytes += c->bytes;
-    sum->rows_in += c->rows_in;
-    sum->rows_out += c->rows_out;
-    sum->nulled += c->nulled;
-    sum->rejected += c->rejected;
-    sum->deleted += c->deleted;
-    sum->replaced += c->replaced;
+/* The catalog's path, else the destination's columns; *out NULL: one folder. */
+static int table_partition(const struct sync *s, const struct hr_stream *stream,
+                           struct hr_transform_spec *spec, struct hr_partition_spec **out,
+                           struct hr_error *err) {
+    const struct hr_dest *dest = &s->conf->settings->dest;
+    int rc = 0;
+    *out = NULL;
+    if (stream->partition_regex != NULL && stream->partition_regex[0] != '\0') {
+        rc = hr_partition_regex(stream->partition_regex, s->run_us, dest->max_partitions, out, err);
+    } else if (dest->partition_by.count > 0) {
+        rc = hr_partition_by(&dest->partition_by, dest->max_partitions, out, err);
+    }
+    return rc == 0 && *out != NULL ? hr_partition_columns(*out, spec, err) : rc;
 }
 
 static int run_table(struct sync *s, struct hr_error *err) {
     const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
     struct table *t = &s->tables[s->current];
     struct hr_transform_spec spec = {0};
+    struct hr_partition_spec *partition = NULL;
     struct hr_filter *filter = NULL;
     struct hr_schema *schema = NULL;
     struct hr_schema *widest = NULL;
@@ -455,7 +456,10 @@ static int run_table(struct sync *s, struct hr_error *err) {
         rc = hr_sync_read_schema(stream, &schema, err);
     }
     if (rc == 0) {
-        rc = open_table(s, stream, t, err);
+        rc = table_partition(s, stream, &spec, &partition, err);
+    }
+    if (rc == 0) {
+        rc = open_table(s, stream, t, partition != NULL, err);
     }
     const struct hr_pipeline_conf conf = {.store = s->src,
                                           .budget = s->budget,
@@ -465,6 +469,7 @@ static int run_table(struct sync *s, struct hr_error *err) {
                                           .task_user = s,
                                           .read_schema = schema,
                                           .spec = &spec,
+                                          .partition = partition,
                                           .out_format = hr_settings_dest_format(s->conf->settings),
                                           .write = &s->write,
                                           .sink = s->sink,
@@ -475,13 +480,14 @@ static int run_table(struct sync *s, struct hr_error *err) {
         rc = hr_pipeline_run(&conf, &counts, &widest, err);
     }
     hr_pending_release(&s->unread);
-    add_counts(&s->out->counts, &counts);
+    hr_run_add_counts(&s->out->counts, &counts);
     const int64_t files = s->sink ? s->sink->files : 0;
     close_table(s);
     if (rc == 0 && s->conf->stream_done != NULL) {
         s->conf->stream_done(s->conf->user, stream, &counts, files);
     }
     hr_transform_spec_release(&spec);
+    hr_partition_spec_free(partition);
     hr_filter_free(filter);
     hr_schema_unref(schema);
     hr_schema_unref(widest);
@@ -576,6 +582,7 @@ static void release(struct sync *s) {
 static int open_all(struct sync *s, struct hr_error *err) {
     const struct hr_settings *settings = s->conf->settings;
     int rc = hr_settings_write_opts(settings, &s->write, err);
+    s->put = hr_run_put_opts(settings);
     if (rc == 0) {
         rc = hr_run_open_store(settings, &settings->place, true, &s->src, err);
     }

@@ -166,22 +166,27 @@ int hr_sync_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream
     return rc;
 }
 
+/* Columns that are not written may be needed by the raw form, a filter or the path of a row. */
+static bool is_read(const struct hr_stream *stream, const struct hr_column *c) {
+    return c->kind == HR_COL_DATA &&
+           (c->selected || stream->normalization == HR_NO || stream->filter_config != NULL ||
+            (stream->partition_regex != NULL && stream->partition_regex[0] != '\0'));
+}
+
 int hr_sync_read_schema(const struct hr_stream *stream, struct hr_schema **out,
                         struct hr_error *err) {
     int n = 0;
     *out = NULL;
     for (size_t i = 0; i < stream->n_columns; i++) {
         const struct hr_column *c = &stream->columns[i];
-        n += c->kind == HR_COL_DATA &&
-             (c->selected || stream->normalization == HR_NO || stream->filter_config != NULL);
+        n += is_read(stream, c);
     }
     struct hr_schema *schema = hr_schema_new(n);
     int rc = schema ? 0 : HR_E_NOMEM;
     int k = 0;
     for (size_t i = 0; rc == 0 && i < stream->n_columns; i++) {
         const struct hr_column *c = &stream->columns[i];
-        if (c->kind == HR_COL_DATA &&
-            (c->selected || stream->normalization == HR_NO || stream->filter_config != NULL)) {
+        if (is_read(stream, c)) {
             rc = hr_field_copy(&schema->fields[k], &c->field);
             schema->fields[k++].nullable = true;
         }

@@ -101,6 +101,9 @@ int hr_vec_append_range(struct hr_vec *dst, const struct hr_vec *src, int64_t fr
 /* Append the rows of src whose bit is set in `keep`. */
 int hr_vec_append_selected(struct hr_vec *dst, const struct hr_vec *src, const uint8_t *keep,
                            struct hr_error *err);
+/* Append the rows of src with these numbers, in this order; the types must be equal. */
+int hr_vec_append_rows(struct hr_vec *dst, const struct hr_vec *src, const uint32_t *rows, size_t n,
+                       struct hr_error *err);
 /* Append all of src to dst converting: widening (as hr_field_fits), anything to UTF8 (text as CSV
  * would show it, nested as JSON), nested by field name. HR_E_SCHEMA where a value does not fit,
  * with err->line = 1-based row. */

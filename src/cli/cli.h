@@ -23,7 +23,7 @@ struct hr_cli {
     const char *config, *catalog, *destination, *state, *dialect, *output, *format;
     const char *columns, *filter, *log_level, *log_format, *progress, *memory, *workers;
     const char *destination_type, *destination_prefix, *difference, *timeout, *buffer_size;
-    const char *discover_threads, *encryption_key, *summary;
+    const char *discover_threads, *encryption_key, *summary, *partition_by;
     bool json, recursive, no_save, env, insecure_tls, no_color, help, version;
 };
 

@@ -60,6 +60,9 @@ static int set_destination(const struct hr_cli *cli, struct hr_settings *s,
     if (cli->format != NULL) {
         rc = hr_settings_set_text(s, "destination.file_format", cli->format, err);
     }
+    if (rc == 0 && cli->partition_by != NULL) {
+        rc = hr_settings_set_text(s, "destination.partition_by", cli->partition_by, err);
+    }
     if (rc == 0 && strcmp(dst, "-") == 0) {
         conf->stream_fd = STDOUT_FILENO;
         if (cli->format == NULL) {

@@ -22,6 +22,8 @@ const size_t hr_common_flags_count = HR_COUNTOF(hr_common_flags);
 
 static const struct hr_flag COPY_FLAGS[] = {
     {"columns", 0, "A,B,…", FLAG(columns), false, false, "only these columns, in this order"},
+    {"partition-by", 0, "A,B,…", FLAG(partition_by), false, false,
+     "write into folders A=…/B=… by these columns"},
     {"filter", 0, "EXPR", FLAG(filter), false, false,
      "only rows for which this holds, e.g. \"price >= 10 and kind in ('a','b')\""},
     {"format", 0, "FORMAT", FLAG(format), false, false,

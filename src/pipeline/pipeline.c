@@ -200,7 +200,7 @@ static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
         rc = sink->ops->schema(sink, r->out_schema, err);
     }
     for (size_t i = 0; rc == 0 && i < r->n_blocks; i++) {
-        rc = sink->ops->put(sink, &r->blocks[i], err);
+        rc = sink->ops->put(sink, r->folders[i], &r->blocks[i], err);
         r->blocks[i] = (struct hr_block){0};
     }
     if (rc == 0 && !sink->wants_blocks) {
@@ -447,12 +447,15 @@ int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *c
     pthread_mutex_init(&p.plan_lock, NULL);
     pthread_cond_init(&p.changed, NULL);
     /* A run without rows still tells the sink its schema: an empty file has columns too. */
-    struct hr_transform *shape = NULL;
-    int rc = hr_transform_new(conf->spec, p.current, &shape, err);
+    struct hr_worker shape = {.conf = conf};
+    int rc = hr_transform_new(conf->spec, p.current, &shape.transform, err);
     if (rc == 0) {
-        rc = conf->sink->ops->schema(conf->sink, hr_transform_schema(shape), err);
-        hr_transform_free(shape);
+        rc = hr_work_partition(&shape, err);
     }
+    if (rc == 0) {
+        rc = conf->sink->ops->schema(conf->sink, hr_work_out_schema(&shape), err);
+    }
+    hr_worker_release(&shape);
     if (rc == 0) {
         rc = conf->workers > 1 ? run_threads(&p, err) : run_inline(&p, err);
     }

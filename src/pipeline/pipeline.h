@@ -16,7 +16,7 @@
 
 #include "plan/plan.h"
 #include "sink/sink.h"
-#include "transform/transform.h"
+#include "transform/partition.h"
 
 /* Set from signal handlers: 1 = stop at the next safe point. */
 extern volatile int hr_cancelled;
@@ -63,7 +63,8 @@ struct hr_pipeline_conf {
     void *task_user;
     struct hr_schema *read_schema; /* columns of the files as known before the run */
     const struct hr_transform_spec *spec;
-    const struct hr_format *out_format; /* encoder; NULL with a sink that wants no blocks */
+    const struct hr_partition_spec *partition; /* folders by the rows' values; NULL: none */
+    const struct hr_format *out_format;        /* encoder; NULL with a sink that wants no blocks */
     const struct hr_write_opts *write;
     struct hr_sink *sink;
     /* Called after sink.cut at every checkpoint. NULL: none. */

@@ -26,12 +26,15 @@ static void free_blocks(struct hr_result *r) {
         hr_block_release(&r->blocks[i]);
     }
     r->n_blocks = 0;
+    hr_arena_reset(&r->names);
 }
 
 void hr_result_release(struct hr_result *r) {
     free_blocks(r);
     free_rejects(r);
     hr_free(r->blocks);
+    hr_free(r->folders);
+    hr_arena_release(&r->names);
     hr_free(r->borders);
     hr_free(r->gone);
     hr_schema_unref(r->base);
@@ -46,6 +49,7 @@ void hr_worker_release(struct hr_worker *w) {
         w->encoder->ops->close(w->encoder);
     }
     hr_schema_unref(w->encoder_schema);
+    hr_partition_free(w->partition);
     hr_transform_free(w->transform);
     hr_schema_unref(w->transform_schema);
     *w = (struct hr_worker){.conf = w->conf};
@@ -64,23 +68,44 @@ struct run {
     size_t piece;
 };
 
-static int keep_block(struct hr_result *r, struct hr_block *block, struct hr_error *err) {
-    if (r->n_blocks == r->blocks_cap) {
-        const size_t cap = r->blocks_cap ? r->blocks_cap * 2 : 8;
-        struct hr_block *grown = hr_reallocarray(r->blocks, cap, sizeof(*grown));
-        if (grown == NULL) {
-            hr_block_release(block);
-            return hr_fail(err, HR_E_NOMEM, "could not allocate a list of blocks");
-        }
-        r->blocks = grown;
-        r->blocks_cap = cap;
+static int make_room(struct hr_result *r, struct hr_error *err) {
+    if (r->n_blocks < r->blocks_cap) {
+        return 0;
     }
+    const size_t cap = r->blocks_cap ? r->blocks_cap * 2 : 8;
+    struct hr_block *blocks = hr_reallocarray(r->blocks, cap, sizeof(*blocks));
+    r->blocks = blocks ? blocks : r->blocks;
+    const char **folders = hr_reallocarray(r->folders, cap, sizeof(*folders));
+    r->folders = folders ? folders : r->folders;
+    if (blocks == NULL || folders == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a list of blocks");
+    }
+    r->blocks_cap = cap;
+    return 0;
+}
+
+static int keep_block(struct hr_result *r, struct hr_block *block, const char *folder,
+                      struct hr_error *err) {
+    int rc = make_room(r, err);
+    const char *name = "";
+    if (rc == 0 && folder[0] != '\0') {
+        const char *before = r->n_blocks > 0 ? r->folders[r->n_blocks - 1] : "";
+        name = strcmp(before, folder) == 0 ? before
+                                           : hr_arena_strndup(&r->names, folder, strlen(folder));
+        rc = name ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a list of blocks");
+    }
+    if (rc != 0) {
+        hr_block_release(block);
+        return rc;
+    }
+    r->folders[r->n_blocks] = name;
     r->blocks[r->n_blocks++] = *block;
     return 0;
 }
 
-static int take_blocks(struct run *run, struct hr_error *err) {
-    struct hr_encoder *enc = run->worker->encoder;
+int hr_work_take_blocks(struct hr_worker *worker, struct hr_result *result, const char *folder,
+                        struct hr_error *err) {
+    struct hr_encoder *enc = worker->encoder;
     for (;;) {
         struct hr_block block;
         int rc = enc->ops->pop(enc, &block, err);
@@ -88,7 +113,7 @@ static int take_blocks(struct run *run, struct hr_error *err) {
             return 0;
         }
         if (rc == 0) {
-            rc = keep_block(run->result, &block, err);
+            rc = keep_block(result, &block, folder, err);
         }
         if (rc != 0) {
             return rc;
@@ -144,11 +169,17 @@ static int pass_batch(struct run *run, struct hr_batch *in, struct hr_error *err
         return 0;
     }
     run->result->counts.rows_out += out->len;
-    if (run->worker->encoder == NULL) {
+    struct hr_worker *w = run->worker;
+    if (w->encoder == NULL) {
         return 0;
     }
-    rc = run->worker->encoder->ops->put(run->worker->encoder, out, err);
-    return rc == 0 ? take_blocks(run, err) : rc;
+    if (w->partition != NULL) {
+        rc = hr_partition_put(w->partition, out, err);
+        const bool full = rc == 0 && hr_partition_full(w->partition);
+        return full ? hr_work_write_staged(w, run->result, err) : rc;
+    }
+    rc = w->encoder->ops->put(w->encoder, out, err);
+    return rc == 0 ? hr_work_take_blocks(w, run->result, "", err) : rc;
 }
 
 static enum hr_misfit misfit_of(const struct hr_settings *settings) {
@@ -250,11 +281,21 @@ static int prepare_worker(struct run *run, struct hr_error *err) {
         hr_schema_unref(w->transform_schema);
         w->transform_schema = hr_schema_ref(run->schema);
         rc = hr_transform_new(run->conf->spec, run->schema, &w->transform, err);
+        if (rc == 0) {
+            rc = hr_work_partition(w, err);
+        }
+        if (rc != 0) {
+            hr_transform_free(w->transform);
+            w->transform = NULL;
+        }
+    }
+    if (w->partition != NULL) {
+        hr_partition_reset(w->partition);
     }
     if (rc != 0 || run->conf->out_format == NULL || !run->conf->sink->wants_blocks) {
         return rc;
     }
-    struct hr_schema *out = hr_transform_schema(w->transform);
+    struct hr_schema *out = hr_work_out_schema(w);
     if (w->encoder != NULL && !hr_schema_equal(w->encoder_schema, out)) {
         w->encoder->ops->close(w->encoder);
         w->encoder = NULL;
@@ -371,10 +412,12 @@ static int run_once(struct run *run, struct hr_error *err) {
     if (rc == 0) {
         rc = run_pieces(run, err);
     }
-    if (rc == 0 && run->worker->encoder != NULL) {
+    if (rc == 0 && run->worker->partition != NULL) {
+        rc = hr_work_write_staged(run->worker, r, err);
+    } else if (rc == 0 && run->worker->encoder != NULL) {
         rc = run->worker->encoder->ops->finish(run->worker->encoder, err);
         if (rc == 0) {
-            rc = take_blocks(run, err);
+            rc = hr_work_take_blocks(run->worker, r, "", err);
         }
     }
     hr_schema_unref(run->wanted);
@@ -408,6 +451,7 @@ void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_sche
                   struct hr_result *result) {
     *result = (struct hr_result){.base = hr_schema_ref(base)};
     result->rejects_tail = &result->rejects;
+    hr_arena_init(&result->names, 0);
     hr_error_clear(&result->err);
     result->borders = hr_calloc(task->n_pieces, sizeof(*result->borders));
     result->gone = hr_calloc(task->n_pieces, sizeof(*result->gone));
@@ -439,7 +483,7 @@ void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_sche
     result->rc = rc;
     if (rc == 0) {
         result->final = hr_schema_ref(run.schema);
-        result->out_schema = hr_schema_ref(hr_transform_schema(worker->transform));
+        result->out_schema = hr_schema_ref(hr_work_out_schema(worker));
     } else {
         free_blocks(result);
         if (worker->encoder != NULL) {

@@ -2,6 +2,7 @@
 #ifndef HR_PIPELINE_WORK_H
 #define HR_PIPELINE_WORK_H
 
+#include "base/arena.h"
 #include "pipeline/pipeline.h"
 
 /* One record that was dropped, kept until its task is assembled. */
@@ -25,6 +26,8 @@ struct hr_result {
     struct hr_schema *final; /* after widening; equals base mostly */
     struct hr_schema *out_schema;
     struct hr_block *blocks;
+    const char **folders;  /* of each block, "" without partitions */
+    struct hr_arena names; /* holds them */
     size_t n_blocks, blocks_cap;
     struct hr_run_counts counts;
     struct hr_kept_reject *rejects, **rejects_tail;
@@ -39,6 +42,7 @@ struct hr_worker {
     struct hr_encoder *encoder;
     struct hr_schema *encoder_schema;
     struct hr_transform *transform;
+    struct hr_partition *partition;     /* NULL: rows go to one folder */
     struct hr_schema *transform_schema; /* read schema it was made for */
     struct hr_feed *feed;               /* while a task runs */
     volatile bool *head;                /* this task is the head of line now */
@@ -49,5 +53,19 @@ void hr_worker_release(struct hr_worker *worker);
  * outcomes are in result (rc included); result is initialised here. */
 void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_schema *base,
                   struct hr_result *result);
+
+/* Keep the blocks the encoder has ready, for this folder. */
+int hr_work_take_blocks(struct hr_worker *worker, struct hr_result *result, const char *folder,
+                        struct hr_error *err);
+
+/* ---- partitions (work_partition.c) ---- */
+
+/* A partition for the transform's output as it is now; NULL without partitions. Replaces the
+ * worker's. */
+int hr_work_partition(struct hr_worker *worker, struct hr_error *err);
+/* The schema of the files: the transform's without what became folders. Borrowed. */
+struct hr_schema *hr_work_out_schema(const struct hr_worker *worker);
+/* Encode every staged row, folder by folder, into blocks of their own. */
+int hr_work_write_staged(struct hr_worker *worker, struct hr_result *result, struct hr_error *err);
 
 #endif

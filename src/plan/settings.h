@@ -147,6 +147,7 @@ struct hr_dest {
     int64_t compression_level;
     int mode; /* enum hr_dest_mode */
     struct hr_strlist partition_by;
+    int64_t max_partitions;
     char *path_template;
     char *file_name_template;
     double max_file_size_mb;

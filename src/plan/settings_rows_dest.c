@@ -5,8 +5,6 @@
 #define FIELD(field_) .name = #field_, .offset = offsetof(struct hr_dest, field_), .since = "0.1"
 #define RANGE(low, high) .flags = HR_OPT_RANGE, .min = (low), .max = (high)
 
-#define NO_OBJECT_OPTIONS "Set it as the bucket's default."
-
 const struct hr_option hr_rows_dest[] = {
     {FIELD(type), .type = HR_OPT_ENUM, .def = "auto", .values = "auto|local|s3|stdout",
      .text = "Kind of destination. auto: from uri."},
@@ -21,8 +19,11 @@ const struct hr_option hr_rows_dest[] = {
      .text =
          "append adds files, overwrite replaces what this stream wrote before, error refuses when "
          "something is there, replace writes one object over the old one."},
-    {FIELD(partition_by), .type = HR_OPT_LIST, .text = "Columns whose values become folders.",
-     .missing = "Write without partition_by."},
+    {FIELD(partition_by), .type = HR_OPT_LIST,
+     .text = "Columns whose values become folders, name=value; they are left out of the files."},
+    {FIELD(max_partitions), .type = HR_OPT_INT, .def = "10000", RANGE(1, 10000000),
+     .unit = "folders",
+     .text = "Most folders of one commit by partition_by or partition_regex; more is an error."},
     {FIELD(path_template), .type = HR_OPT_STRING, .text = "Folders of the output files.",
      .missing = "Put the folder into uri."},
     {FIELD(file_name_template), .type = HR_OPT_STRING, .text = "Names of the output files.",
@@ -54,13 +55,11 @@ const struct hr_option hr_rows_dest[] = {
      .text = "Write nested objects as dotted columns.",
      .missing = "Nested values are written as JSON text."},
     {FIELD(server_side_encryption), .type = HR_OPT_STRING,
-     .text = "Encryption at rest: AES256 or aws:kms.", .missing = NO_OBJECT_OPTIONS},
-    {FIELD(kms_key_id), .type = HR_OPT_STRING, .text = "KMS key.", .missing = NO_OBJECT_OPTIONS},
-    {FIELD(acl), .type = HR_OPT_STRING, .text = "Canned ACL.", .missing = NO_OBJECT_OPTIONS},
-    {FIELD(storage_class), .type = HR_OPT_STRING, .text = "Storage class.",
-     .missing = NO_OBJECT_OPTIONS},
-    {FIELD(tags), .type = HR_OPT_STRING, .text = "Object tags: a=b&c=d.",
-     .missing = NO_OBJECT_OPTIONS},
+     .text = "Encryption at rest: AES256, aws:kms or aws:kms:dsse."},
+    {FIELD(kms_key_id), .type = HR_OPT_STRING, .text = "KMS key, for aws:kms."},
+    {FIELD(acl), .type = HR_OPT_STRING, .text = "Canned ACL, like bucket-owner-full-control."},
+    {FIELD(storage_class), .type = HR_OPT_STRING, .text = "Storage class, like STANDARD_IA."},
+    {FIELD(tags), .type = HR_OPT_STRING, .text = "Object tags: a=b&c=d."},
     {FIELD(checksum), .type = HR_OPT_STRING, .text = "Checksum algorithm of uploads.",
      .missing = "Parts are checked by the store's own means."},
 };

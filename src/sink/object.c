@@ -13,6 +13,7 @@ struct object_sink {
     struct hr_sink base;
     struct hr_object_sink_conf conf;
     char *prefix, *key;
+    char *folder; /* of the open file, below prefix; NULL: "" */
     char ext[32];
     struct hr_schema *schema;
     struct hr_output *output; /* open file, NULL none */
@@ -50,7 +51,8 @@ static int start_file(struct object_sink *s, struct hr_error *err) {
     } else {
         char name[160];
         hr_commit_next_name(s->conf.commit, s->ext, name, sizeof(name));
-        const int n = snprintf(path, sizeof(path), "%s%s", s->prefix, name);
+        const int n =
+            snprintf(path, sizeof(path), "%s%s%s", s->prefix, s->folder ? s->folder : "", name);
         if (n > 1024) {
             return hr_fail(err, HR_E_CONFIG, "could not name a file: '%.80s…' is over 1024 bytes",
                            path);
@@ -88,9 +90,27 @@ static int object_schema(struct hr_sink *sink, struct hr_schema *schema, struct 
     return 0;
 }
 
-static int object_put(struct hr_sink *sink, struct hr_block *block, struct hr_error *err) {
+/* A file lies in one folder: blocks of another one end it. */
+static int enter_folder(struct object_sink *s, const char *folder, struct hr_error *err) {
+    if (strcmp(s->folder ? s->folder : "", folder) == 0) {
+        return 0;
+    }
+    const int rc = finish_file(s, err);
+    if (rc != 0) {
+        return rc;
+    }
+    hr_free(s->folder);
+    s->folder = hr_strdup(folder);
+    return s->folder ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a name");
+}
+
+static int object_put(struct hr_sink *sink, const char *folder, struct hr_block *block,
+                      struct hr_error *err) {
     struct object_sink *s = (struct object_sink *)sink;
-    int rc = s->output == NULL ? start_file(s, err) : 0;
+    int rc = enter_folder(s, folder, err);
+    if (rc == 0 && s->output == NULL) {
+        rc = start_file(s, err);
+    }
     if (rc == 0) {
         rc = s->writer->ops->add(s->writer, block, err);
     }
@@ -138,6 +158,7 @@ static void object_close(struct hr_sink *sink) {
     struct object_sink *s = (struct object_sink *)sink;
     object_abort(sink);
     hr_free(s->prefix);
+    hr_free(s->folder);
     hr_free(s->key);
     hr_free(s);
 }

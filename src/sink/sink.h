@@ -1,7 +1,7 @@
 /* sink/sink.h - SEAM sink: where encoded blocks go, in task order.
  *
- * object/ writes files through state/commit.h, stream.c writes one file to standard output, null
- * counts. Level 5. Used by the assembler's thread only.
+ * object.c writes files through state/commit.h, gather.c sorts blocks by folder before it, stream.c
+ * writes one file to standard output, null counts. Level 5. Used by the assembler's thread only.
  */
 #ifndef HR_SINK_SINK_H
 #define HR_SINK_SINK_H
@@ -15,8 +15,10 @@ struct hr_sink_ops {
     /* Blocks from now on have this schema. HR_WIDEN: a destination of one file already took rows of
      * another schema; the caller starts over with the wider one. */
     int (*schema)(struct hr_sink *sink, struct hr_schema *schema, struct hr_error *err);
-    /* Take a block (ownership moves, also on failure). Blocks on the network or disk. */
-    int (*put)(struct hr_sink *sink, struct hr_block *block, struct hr_error *err);
+    /* Take a block (ownership moves, also on failure) for this folder below the sink's own ("a/b/",
+     * "" none; borrowed). Blocks on the network or disk. */
+    int (*put)(struct hr_sink *sink, const char *folder, struct hr_block *block,
+               struct hr_error *err);
     /* Finish open files; what was put so far is complete and can be published. */
     int (*cut)(struct hr_sink *sink, struct hr_error *err);
     /* Forget open files. */
@@ -46,6 +48,20 @@ struct hr_object_sink_conf {
 };
 int hr_sink_object(const struct hr_object_sink_conf *conf, struct hr_sink **out,
                    struct hr_error *err);
+/* Before a sink of many files: brings blocks of the same folder together, which come in the order
+ * of their tasks, so that a folder gets few files. What waits beyond `memory` bytes goes to a
+ * nameless file in `spill_dir` (NULL: $TMPDIR, else /tmp); that changes no byte of the output.
+ * Everything is handed on at a cut, a change of schema, and when waiting blocks' bookkeeping
+ * reaches `cost_max` bytes; one folder alone when it has max_file_bytes. `behind` is taken over,
+ * also on failure. HR_E_BOUND: more than max_folders between two cuts, more than spill_max bytes
+ * (0: no bound) in the file. */
+struct hr_gather_conf {
+    struct hr_sink *behind;
+    size_t memory, cost_max;
+    int64_t max_file_bytes, max_folders, spill_max;
+    const char *spill_dir; /* borrowed */
+};
+int hr_sink_gather(const struct hr_gather_conf *conf, struct hr_sink **out, struct hr_error *err);
 /* One file to a descriptor (standard output). */
 int hr_sink_stream(int fd, const struct hr_format *format, const struct hr_write_opts *write,
                    struct hr_sink **out, struct hr_error *err);

@@ -62,11 +62,13 @@ static int stream_schema(struct hr_sink *sink, struct hr_schema *schema, struct 
     return s->format->file_writer(schema, s->write, &s->out.base, &s->writer, err);
 }
 
-static int stream_put(struct hr_sink *sink, struct hr_block *block, struct hr_error *err) {
+static int stream_put(struct hr_sink *sink, const char *folder, struct hr_block *block,
+                      struct hr_error *err) {
     struct stream_sink *s = (struct stream_sink *)sink;
     const int rc = s->writer->ops->add(s->writer, block, err);
     s->base.rows += block->rows;
     hr_block_release(block);
+    (void)folder; /* one file has no folders: the settings refuse them */
     return rc;
 }
 
@@ -128,7 +130,9 @@ static int null_schema(struct hr_sink *sink, struct hr_schema *schema, struct hr
     return 0;
 }
 
-static int null_put(struct hr_sink *sink, struct hr_block *block, struct hr_error *err) {
+static int null_put(struct hr_sink *sink, const char *folder, struct hr_block *block,
+                    struct hr_error *err) {
+    (void)folder;
     (void)err;
     sink->rows += block->rows;
     hr_block_release(block);

@@ -152,7 +152,8 @@ static char *normalized_name(const char *name, bool normalize) {
 
 static bool listed(const struct hr_transform_spec *spec, const char *name) {
     for (size_t i = 0; i < spec->count; i++) {
-        if (spec->columns[i].kind == HR_OUT_DATA && strcmp(spec->columns[i].source, name) == 0) {
+        const struct hr_out_column *column = &spec->columns[i];
+        if (column->kind == HR_OUT_DATA && !column->hidden && strcmp(column->source, name) == 0) {
             return true;
         }
     }

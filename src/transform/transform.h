@@ -37,6 +37,7 @@ struct hr_out_column {
     char *source;    /* HR_OUT_DATA: column of the file */
     char *text;      /* HR_OUT_TEXT */
     int64_t time_us; /* HR_OUT_TIME */
+    bool hidden;     /* HR_OUT_DATA beside the output: all_data takes its source all the same */
 };
 
 /* What the output looks like; read-only while transforms use it. */

@@ -1,0 +1,404 @@
+/* sink/gather.c - blocks of one folder brought together before they are written (see sink.h).
+ *
+ * Tasks give their blocks folder by folder, again and again; a file is written in one go. So blocks
+ * wait here, per folder in order of arrival, until a cut. Their bytes are held in memory up to a
+ * bound, then all of them are appended to a nameless temporary file and read back when their turn
+ * comes; what a block needs beside its bytes (its place, Parquet's row group metadata) stays in
+ * memory and is bounded by handing everything on early, which depends on the blocks alone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "sink/sink.h"
+
+#define BLOCK_COST 4096 /* bookkeeping of one block, about */
+#define COLUMN_COST 256 /* and of each of its columns */
+
+struct kept {
+    struct hr_block block; /* data NULL: in the file */
+    int64_t at;            /* place in the file */
+    struct kept *next;
+};
+
+struct folder {
+    char *name;
+    uint64_t hash;
+    struct kept *first, **last;
+    int64_t bytes;
+};
+
+struct gather {
+    struct hr_sink base;
+    struct hr_gather_conf conf;
+    struct hr_schema *schema;
+    struct folder *folders; /* in order of arrival */
+    size_t n_folders, folders_cap;
+    uint32_t *slots; /* folder + 1 by hash, 0 free */
+    size_t n_slots;
+    size_t held; /* bytes in memory */
+    size_t cost;
+    int fd; /* -1: not made yet */
+    int64_t file_end;
+};
+
+static int no_memory(struct hr_error *err) {
+    return hr_fail(err, HR_E_NOMEM, "could not allocate the output's folders");
+}
+
+static void free_kept(struct kept *k) {
+    hr_block_release(&k->block);
+    hr_free(k);
+}
+
+/* ---- folders ---- */
+
+static void place(struct gather *g, size_t folder) {
+    size_t slot = g->folders[folder].hash & (g->n_slots - 1);
+    while (g->slots[slot] != 0) {
+        slot = (slot + 1) & (g->n_slots - 1);
+    }
+    g->slots[slot] = (uint32_t)folder + 1;
+}
+
+static int grow(struct gather *g, struct hr_error *err) {
+    if (g->n_folders == g->folders_cap) {
+        const size_t cap = g->folders_cap ? g->folders_cap * 2 : 64;
+        struct folder *grown = hr_reallocarray(g->folders, cap, sizeof(*grown));
+        if (grown == NULL) {
+            return no_memory(err);
+        }
+        for (size_t i = 0; i < g->n_folders; i++) { /* an empty list points into its folder */
+            grown[i].last = grown[i].first == NULL ? &grown[i].first : grown[i].last;
+        }
+        g->folders = grown;
+        g->folders_cap = cap;
+    }
+    if ((g->n_folders + 1) * 2 <= g->n_slots) {
+        return 0;
+    }
+    const size_t n = g->n_slots ? g->n_slots * 2 : 128;
+    uint32_t *slots = hr_calloc(n, sizeof(*slots));
+    if (slots == NULL) {
+        return no_memory(err);
+    }
+    hr_free(g->slots);
+    g->slots = slots;
+    g->n_slots = n;
+    for (size_t i = 0; i < g->n_folders; i++) {
+        place(g, i);
+    }
+    return 0;
+}
+
+static int find_folder(struct gather *g, const char *name, struct folder **out,
+                       struct hr_error *err) {
+    const uint64_t hash = hr_hash64(name, strlen(name), 0);
+    for (size_t slot = hash & (g->n_slots - 1); g->n_slots > 0 && g->slots[slot] != 0;
+         slot = (slot + 1) & (g->n_slots - 1)) {
+        struct folder *f = &g->folders[g->slots[slot] - 1];
+        if (f->hash == hash && strcmp(f->name, name) == 0) {
+            *out = f;
+            return 0;
+        }
+    }
+    if (g->n_folders >= (size_t)g->conf.max_folders) {
+        hr_fail(err, HR_E_BOUND, "could not partition: more than %lld folders at a time",
+                (long long)g->conf.max_folders);
+        hr_error_hint(err, "partition by a column with fewer values, or raise "
+                           "destination.max_partitions");
+        return HR_E_BOUND;
+    }
+    const int rc = grow(g, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct folder *f = &g->folders[g->n_folders];
+    *f = (struct folder){.name = hr_strdup(name), .hash = hash};
+    if (f->name == NULL) {
+        return no_memory(err);
+    }
+    f->last = &f->first;
+    place(g, g->n_folders++);
+    *out = f;
+    return 0;
+}
+
+static void drop_blocks(struct folder *f) {
+    while (f->first != NULL) {
+        struct kept *k = f->first;
+        f->first = k->next;
+        free_kept(k);
+    }
+    f->last = &f->first;
+    f->bytes = 0;
+}
+
+/* Everything was handed on, or is forgotten. */
+static void empty(struct gather *g) {
+    for (size_t i = 0; i < g->n_folders; i++) {
+        drop_blocks(&g->folders[i]);
+        hr_free(g->folders[i].name);
+    }
+    g->n_folders = 0;
+    g->held = 0;
+    g->cost = 0;
+    g->file_end = 0;
+    if (g->n_slots > 0) {
+        memset(g->slots, 0, g->n_slots * sizeof(*g->slots));
+    }
+    if (g->fd >= 0) { /* give the space back */
+        (void)!ftruncate(g->fd, 0);
+    }
+}
+
+/* ---- the file ---- */
+
+static const char *spill_dir(const struct gather *g) {
+    const char *dir = g->conf.spill_dir;
+    if (dir == NULL || dir[0] == '\0') {
+        dir = getenv("TMPDIR");
+    }
+    return dir != NULL && dir[0] != '\0' ? dir : "/tmp";
+}
+
+static int spill_failed(const struct gather *g, int errnum, struct hr_error *err) {
+    const int rc =
+        hr_fail_errno(err, errnum, "could not keep output of the partitions in '%s'", spill_dir(g));
+    hr_error_hint(err, "set spill_dir to a folder with room, or raise memory_limit_mb");
+    return rc;
+}
+
+static int open_file(struct gather *g, struct hr_error *err) {
+    if (g->fd >= 0) {
+        return 0;
+    }
+#ifdef O_TMPFILE
+    g->fd = open(spill_dir(g), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (g->fd >= 0) {
+        return 0;
+    }
+#endif
+    char name[1200];
+    const int n = snprintf(name, sizeof(name), "%s/.headrace-XXXXXX", spill_dir(g));
+    if (n < 0 || (size_t)n >= sizeof(name)) {
+        return spill_failed(g, ENAMETOOLONG, err);
+    }
+    g->fd = mkostemp(name, O_CLOEXEC);
+    if (g->fd < 0) {
+        return spill_failed(g, errno, err);
+    }
+    unlink(name);
+    return 0;
+}
+
+static int write_block(struct gather *g, struct kept *k, struct hr_error *err) {
+    size_t done = 0;
+    while (done < k->block.len) {
+        const ssize_t n =
+            pwrite(g->fd, k->block.data + done, k->block.len - done, g->file_end + (int64_t)done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return spill_failed(g, errno, err);
+        }
+        done += (size_t)n;
+    }
+    k->at = g->file_end;
+    g->file_end += (int64_t)k->block.len;
+    hr_big_free(k->block.data);
+    k->block.data = NULL;
+    return 0;
+}
+
+static int read_block(struct gather *g, struct kept *k, struct hr_error *err) {
+    size_t done = 0;
+    k->block.data = hr_big_alloc(k->block.len, NULL);
+    if (k->block.data == NULL) {
+        return no_memory(err);
+    }
+    while (done < k->block.len) {
+        const ssize_t n =
+            pread(g->fd, k->block.data + done, k->block.len - done, k->at + (int64_t)done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return spill_failed(g, n < 0 ? errno : EIO, err);
+        }
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+static int spill(struct gather *g, struct hr_error *err) {
+    int rc = open_file(g, err);
+    for (size_t i = 0; rc == 0 && i < g->n_folders; i++) {
+        for (struct kept *k = g->folders[i].first; rc == 0 && k != NULL; k = k->next) {
+            if (k->block.data != NULL) {
+                rc = write_block(g, k, err);
+            }
+        }
+    }
+    if (rc == 0 && g->conf.spill_max > 0 && g->file_end > g->conf.spill_max) {
+        hr_fail(err, HR_E_BOUND,
+                "could not keep output of the partitions: spill_limit_gb is used "
+                "up");
+        hr_error_hint(err, "raise spill_limit_gb or memory_limit_mb");
+        rc = HR_E_BOUND;
+    }
+    g->held = 0;
+    return rc;
+}
+
+/* ---- handing on ---- */
+
+static size_t cost_of(const struct gather *g) {
+    return BLOCK_COST + (g->schema ? (size_t)g->schema->n_fields * COLUMN_COST : 0);
+}
+
+static int hand_on(struct gather *g, struct folder *f, struct hr_error *err) {
+    struct hr_sink *behind = g->conf.behind;
+    int rc = 0;
+    while (rc == 0 && f->first != NULL) {
+        struct kept *k = f->first;
+        const bool held = k->block.data != NULL;
+        rc = held ? 0 : read_block(g, k, err);
+        if (rc != 0) {
+            break;
+        }
+        f->first = k->next;
+        g->held -= held ? k->block.len : 0;
+        g->cost -= cost_of(g);
+        rc = behind->ops->put(behind, f->name, &k->block, err);
+        k->block = (struct hr_block){0};
+        free_kept(k);
+    }
+    if (f->first == NULL) {
+        f->last = &f->first;
+    }
+    f->bytes = 0;
+    return rc;
+}
+
+static int hand_all_on(struct gather *g, struct hr_error *err) {
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < g->n_folders; i++) {
+        rc = hand_on(g, &g->folders[i], err);
+    }
+    if (rc == 0) {
+        empty(g);
+    }
+    return rc;
+}
+
+static void take_figures(struct gather *g) {
+    g->base.files = g->conf.behind->files;
+    g->base.bytes = g->conf.behind->bytes;
+    g->base.rows = g->conf.behind->rows;
+}
+
+/* ---- the seam ---- */
+
+static int gather_schema(struct hr_sink *sink, struct hr_schema *schema, struct hr_error *err) {
+    struct gather *g = (struct gather *)sink;
+    if (g->schema != NULL && hr_schema_equal(g->schema, schema)) {
+        return 0;
+    }
+    int rc = hand_all_on(g, err);
+    if (rc == 0) {
+        rc = g->conf.behind->ops->schema(g->conf.behind, schema, err);
+    }
+    if (rc == 0) {
+        hr_schema_unref(g->schema);
+        g->schema = hr_schema_ref(schema);
+    }
+    return rc;
+}
+
+static int gather_put(struct hr_sink *sink, const char *name, struct hr_block *block,
+                      struct hr_error *err) {
+    struct gather *g = (struct gather *)sink;
+    struct folder *f = NULL;
+    struct kept *k = hr_calloc(1, sizeof(*k));
+    int rc = k ? find_folder(g, name, &f, err) : no_memory(err);
+    if (rc != 0) {
+        hr_free(k);
+        hr_block_release(block);
+        return rc;
+    }
+    k->block = *block;
+    *f->last = k;
+    f->last = &k->next;
+    f->bytes += (int64_t)block->len;
+    g->held += block->len;
+    g->cost += cost_of(g);
+    if (f->bytes >= g->conf.max_file_bytes) {
+        rc = hand_on(g, f, err);
+    } else if (g->cost >= g->conf.cost_max) {
+        rc = hand_all_on(g, err);
+    } else if (g->held > g->conf.memory) {
+        rc = spill(g, err);
+    }
+    take_figures(g);
+    return rc;
+}
+
+static int gather_cut(struct hr_sink *sink, struct hr_error *err) {
+    struct gather *g = (struct gather *)sink;
+    int rc = hand_all_on(g, err);
+    if (rc == 0) {
+        rc = g->conf.behind->ops->cut(g->conf.behind, err);
+    }
+    take_figures(g);
+    return rc;
+}
+
+static void gather_abort(struct hr_sink *sink) {
+    struct gather *g = (struct gather *)sink;
+    empty(g);
+    hr_schema_unref(g->schema);
+    g->schema = NULL;
+    g->conf.behind->ops->abort(g->conf.behind);
+    take_figures(g);
+}
+
+static void gather_close(struct hr_sink *sink) {
+    struct gather *g = (struct gather *)sink;
+    empty(g);
+    if (g->fd >= 0) {
+        close(g->fd);
+    }
+    hr_schema_unref(g->schema);
+    hr_free(g->folders);
+    hr_free(g->slots);
+    g->conf.behind->ops->close(g->conf.behind);
+    hr_free(g);
+}
+
+int hr_sink_gather(const struct hr_gather_conf *conf, struct hr_sink **out, struct hr_error *err) {
+    static const struct hr_sink_ops ops = {.name = "gather",
+                                           .schema = gather_schema,
+                                           .put = gather_put,
+                                           .cut = gather_cut,
+                                           .abort = gather_abort,
+                                           .close = gather_close};
+    struct gather *g = hr_calloc(1, sizeof(*g));
+    *out = NULL;
+    if (g == NULL) {
+        conf->behind->ops->close(conf->behind);
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a destination");
+    }
+    g->base.ops = &ops;
+    g->base.wants_blocks = true;
+    g->conf = *conf;
+    g->fd = -1;
+    *out = &g->base;
+    return 0;
+}
