@@ -14,6 +14,7 @@
 #include "base/mem.h"
 
 #define LOCAL_PART ((size_t)1 << 20)
+#define SPARSE_WHOLE ((size_t)1 << 20)
 #define FIRST_WINDOW ((size_t)64 << 10) /* of reads past a split's end, and of object sources */
 
 int hr_feed_part_new(struct hr_feed *f, size_t split, int64_t offset, int64_t len,
@@ -136,8 +137,12 @@ void hr_feed_drop(struct hr_feed *f, struct feed_part *part) {
 
 /* ---- bytes in order ------------------------------------------------------------------------- */
 
-static bool fits_one_part(const struct hr_feed *f, const struct hr_split *s) {
-    return s->size >= 0 && (size_t)s->size <= f->part_size;
+bool hr_feed_fits_one_part(const struct hr_feed *f, const struct hr_split *s) {
+    size_t most = f->part_size;
+    if (s->sparse && most > SPARSE_WHOLE) {
+        most = SPARSE_WHOLE;
+    }
+    return s->size >= 0 && (size_t)s->size <= most;
 }
 
 /* The next range in reading order that is to be fetched without being asked for. False: none. */
@@ -145,7 +150,7 @@ static bool next_range(struct hr_feed *f, int64_t *offset, int64_t *len) {
     for (; f->issue_split < f->count; f->issue_split++, f->issue_at = -1) {
         const struct hr_split *s = &f->splits[f->issue_split];
         int64_t end = split_end(s);
-        if (end < 0 || (s->random && !fits_one_part(f, s))) {
+        if (end < 0 || (s->random && !hr_feed_fits_one_part(f, s))) {
             continue; /* a stream, or read at chosen places */
         }
         if (s->random) {
@@ -171,7 +176,7 @@ static bool room_ahead(const struct hr_feed *f, int64_t len) {
     if (f->queued == 0) {
         return true;
     }
-    return !f->local && f->queued < f->objects_ahead &&
+    return f->window == 0 && !f->local && f->queued < f->objects_ahead &&
            f->held + (size_t)len <= (size_t)f->parts_ahead * f->part_size;
 }
 
@@ -222,7 +227,7 @@ static struct feed_part *pop_current(struct hr_feed *f, int64_t offset) {
 int hr_feed_take_whole(struct hr_feed *f, struct feed_part **out, struct hr_error *err) {
     const struct hr_split *s = feed_split(f);
     *out = f->whole;
-    if (f->whole != NULL || !s->random || s->size <= 0 || !fits_one_part(f, s)) {
+    if (f->whole != NULL || !s->random || s->size <= 0 || !hr_feed_fits_one_part(f, s)) {
         return 0;
     }
     int rc = hr_feed_run_ahead(f, true, err);
@@ -401,7 +406,9 @@ int hr_feed_next(struct hr_feed *f, const struct hr_split **out_split, struct hr
     f->src.base.name = s->key;
     f->src.base.size = s->size;
     f->src.base.random = s->size >= 0 && (f->store->caps & HR_CAP_RANGE) != 0;
-    hr_feed_run_ahead(f, false, NULL);
+    if (f->window == 0) {
+        hr_feed_run_ahead(f, false, NULL);
+    }
     *out_split = s;
     *out = &f->src.base;
     return 0;

@@ -29,7 +29,8 @@ struct feed_source {       /* the hr_source of the current split */
 struct hr_feed {
     struct hr_store *store;
     struct hr_budget *budget;
-    size_t part_size, window; /* window: first size of growing parts, 0: all of part_size */
+    size_t part_size, window; /* window: first size of growing parts, none fetched before it is
+                                 asked for; 0: all of part_size */
     int parts_ahead, objects_ahead;
     bool local;
     const struct hr_split *splits;
@@ -64,6 +65,10 @@ static inline const struct hr_split *feed_split(const struct hr_feed *f) {
 static inline int64_t split_end(const struct hr_split *s) {
     return s->end >= 0 && (s->size < 0 || s->end < s->size) ? s->end : s->size;
 }
+
+/* Whether a random split is fetched whole by one GET. What is left over of an object of which only
+ * some is wanted must cost less than another round trip. */
+bool hr_feed_fits_one_part(const struct hr_feed *f, const struct hr_split *s);
 
 /* A part of a split, not issued. */
 int hr_feed_part_new(struct hr_feed *f, size_t split, int64_t offset, int64_t len,

@@ -102,7 +102,7 @@ static bool plan_span(struct hr_feed *f, struct feed_part ***tail, const struct 
 void hr_feed_hint(struct hr_source *src, const struct hr_range *ranges, size_t count) {
     struct hr_feed *f = ((struct feed_source *)(void *)src)->feed;
     const struct hr_split *s = feed_split(f);
-    bool whole = f->whole != NULL || (s->random && (size_t)s->size <= f->part_size);
+    bool whole = f->whole != NULL || (s->random && hr_feed_fits_one_part(f, s));
     if (f->local || whole || s->size < 0 || count == 0 || count > MAX_RANGES) {
         return; /* nothing to gain */
     }

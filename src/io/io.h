@@ -26,6 +26,8 @@ struct hr_split {
                            and fetched on demand (a record that crosses the cut) */
     bool random; /* do not fetch ahead by yourself; read_at and hint say what is needed. Objects up
                     to 1 part are fetched whole with one GET */
+    bool
+        sparse; /* random: only some of it is wanted, so objects over 1 MiB are not fetched whole */
     void *user;
 };
 
@@ -51,8 +53,8 @@ void hr_feed_set_head(
     struct hr_feed *feed);                /* this task is the head of line: never wait for budget */
 void hr_feed_close(struct hr_feed *feed); /* cancels what is in flight, waits for it */
 
-/* A single object as a source, for plan-time reads (footers, samples). Fetches ahead modestly:
- * `window` bytes per GET (0: 64 KiB growing to part size). */
+/* A single object as a source, for plan-time reads (footers, samples). Nothing is fetched before it
+ * is asked for; `next` takes `window` bytes per GET (0: 64 KiB), growing to part size. */
 int hr_object_source(struct hr_store *store, const char *key, const char *etag, int64_t size,
                      size_t window, struct hr_source **out, struct hr_error *err);
 

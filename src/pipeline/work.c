@@ -309,6 +309,12 @@ static int prepare_worker(struct run *run, struct hr_error *err) {
     return run->conf->out_format->encoder(w->encoder_schema, run->conf->write, &w->encoder, err);
 }
 
+/* Fewer than half of the columns, or not all rows: what is left over is not worth fetching. */
+static bool reads_a_part(const struct run *run) {
+    return run->conf->spec->filter != NULL ||
+           (run->wanted != NULL && run->wanted->n_fields * 2 < run->schema->n_fields);
+}
+
 static int open_feed(struct run *run, struct hr_split **out_splits, struct hr_error *err) {
     struct hr_split *splits = hr_calloc(run->task->n_pieces, sizeof(*splits));
     if (splits == NULL) {
@@ -322,7 +328,8 @@ static int open_feed(struct run *run, struct hr_split **out_splits, struct hr_er
                                       .begin = p->begin > 0 ? p->begin - 1 : 0,
                                       .end = p->end,
                                       .random = p->format != NULL &&
-                                                (p->format->flags & HR_FMT_RANDOM) != 0};
+                                                (p->format->flags & HR_FMT_RANDOM) != 0,
+                                      .sparse = reads_a_part(run)};
         memcpy(splits[i].etag, p->etag, sizeof(splits[i].etag));
     }
     const struct hr_feed_conf conf = {.store = run->conf->store,

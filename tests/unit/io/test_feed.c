@@ -251,6 +251,78 @@ static void test_request_counts(void **state) {
     lake_close(&lake);
 }
 
+/* Only a part of it is wanted: an object over 1 MiB is not fetched whole, one up to it is. */
+static void test_sparse_objects(void **state) {
+    (void)state;
+    struct lake lake;
+    struct hr_feed *feed;
+    struct hr_error err;
+    const struct hr_split *split;
+    struct hr_source *src;
+    struct hr_store_counters before;
+    struct hr_store_counters after;
+    uint8_t buf[100];
+    lake_open(&lake, DELAYED);
+    const size_t sizes_of[2] = {(size_t)1 << 20, ((size_t)1 << 20) + 1};
+    struct hr_split splits[2];
+    uint8_t *zeros = calloc(1, sizes_of[1]);
+    for (int i = 0; i < 2; i++) {
+        splits[i] = (struct hr_split){.key = i == 0 ? "whole" : "parts",
+                                      .size = (int64_t)sizes_of[i],
+                                      .end = -1,
+                                      .random = true,
+                                      .sparse = true};
+        assert_rc(lake.store->driver->put(lake.store, splits[i].key,
+                                          hr_slice_of(zeros, sizes_of[i]), NULL, NULL, &err),
+                  0, &err);
+    }
+    const struct hr_feed_conf conf = {.store = lake.store};
+    lake.store->driver->counters(lake.store, &before);
+    assert_rc(hr_feed_open(&conf, splits, 2, &feed, &err), 0, &err);
+    for (int i = 0; i < 2; i++) {
+        assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
+        assert_rc(hr_source_read_at(src, 10, sizeof(buf), buf, &err), 0, &err);
+        lake.store->driver->counters(lake.store, &after);
+        assert_int_equal(after.get - before.get, 1);
+        assert_true(i == 0 ? after.bytes_in - before.bytes_in == (1 << 20)
+                           : after.bytes_in - before.bytes_in <= 65536);
+        before = after;
+    }
+    hr_feed_close(feed);
+    free(zeros);
+    lake_close(&lake);
+}
+
+/* An object looked at by the planner costs the bytes it asks for, not those from its beginning. */
+static void test_object_source_is_lazy(void **state) {
+    (void)state;
+    struct lake lake;
+    struct hr_error err;
+    struct hr_source *src;
+    struct hr_slice got;
+    struct hr_store_counters before;
+    struct hr_store_counters after;
+    uint8_t buf[100];
+    lake_open(&lake, DELAYED);
+    lake.store->driver->counters(lake.store, &before);
+    assert_rc(hr_object_source(lake.store, "k10", NULL, 70000, 1000, &src, &err), 0, &err);
+    lake.store->driver->counters(lake.store, &after);
+    assert_int_equal(after.get, before.get);
+    assert_rc(hr_source_read_at(src, 69900, 100, buf, &err), 0, &err);
+    assert_memory_equal(buf, lake.data[10] + 69900, 100);
+    lake.store->driver->counters(lake.store, &after);
+    assert_int_equal(after.get - before.get, 1);
+    assert_true(after.bytes_in - before.bytes_in <= 65536);
+    before = after;
+    assert_rc(hr_source_next(src, &got, &err), 0, &err);
+    assert_int_equal(got.len, 1000);
+    assert_memory_equal(got.ptr, lake.data[10], 1000);
+    lake.store->driver->counters(lake.store, &after);
+    assert_int_equal(after.get - before.get, 1);
+    hr_source_close(src);
+    lake_close(&lake);
+}
+
 static void test_window_in_flight(void **state) {
     (void)state;
     struct lake lake;
@@ -486,6 +558,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_objects),       cmocka_unit_test(test_ranges_and_overrun),
         cmocka_unit_test(test_random_reads),        cmocka_unit_test(test_request_counts),
+        cmocka_unit_test(test_sparse_objects),      cmocka_unit_test(test_object_source_is_lazy),
         cmocka_unit_test(test_window_in_flight),    cmocka_unit_test(test_replaced_and_deleted),
         cmocka_unit_test(test_shrunk_without_etag), cmocka_unit_test(test_close_early),
         cmocka_unit_test(test_head_of_line),        cmocka_unit_test(test_object_source),
