@@ -39,6 +39,8 @@ struct hr_journal {
     char *archive;    /* text for the archive (inputs and outputs); NULL none */
     char *next_state; /* whole next state document */
     size_t next_state_len;
+    bool resumed; /* not in the file: a later run goes on with it, so what is visible may have been
+                     read by somebody */
 };
 
 void hr_journal_release(struct hr_journal *journal);
@@ -47,6 +49,17 @@ int hr_journal_write(const struct hr_journal *journal, struct hr_buf *out, struc
 /* From the file's bytes; name for messages. HR_E_STATE: not whole, or not a journal. */
 int hr_journal_read(struct hr_slice bytes, const char *name, struct hr_journal *out,
                     struct hr_error *err);
+
+/* What stands at an output's key: decided by its token (its headrace-commit metadata), on folders
+ * by the size, as the name carries lineage and SEQ. UNKNOWN: no clear answer, see err. */
+enum hr_seen { HR_SEEN_OURS, HR_SEEN_OTHER, HR_SEEN_NOTHING, HR_SEEN_UNKNOWN };
+enum hr_seen hr_journal_look(const struct hr_journal_output *output, struct hr_store *store,
+                             struct hr_error *err);
+/* Remove what this commit made visible, where it is ours, and abort the rest. `holder` as in
+ * hr_journal_publish. */
+struct hr_state;
+int hr_journal_take_back(const struct hr_journal *journal, struct hr_store *store,
+                         struct hr_state *holder, size_t *out_removed, struct hr_error *err);
 
 /* Whether this output (its key, token and bytes) is visible already: settles a complete whose
  * answer was lost. False also when the store does not answer. */

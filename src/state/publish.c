@@ -16,19 +16,18 @@ static int held(struct hr_state *holder, struct hr_error *err) {
     return holder ? hr_state_hold(holder, err) : 0;
 }
 
-enum found { FOUND_OURS, FOUND_OTHER, FOUND_NOTHING, FOUND_UNKNOWN };
-
-static enum found look(const struct hr_journal_output *o, struct hr_store *store,
-                       struct hr_error *err) {
+enum hr_seen hr_journal_look(const struct hr_journal_output *o, struct hr_store *store,
+                             struct hr_error *err) {
     struct hr_object_info info;
     struct hr_meta meta = {"headrace-commit", NULL};
     hr_fault_point();
     const int rc = store->driver->stat(store, o->key, &info, &meta, err);
     if (rc == HR_E_NO_OBJECT) {
-        return FOUND_NOTHING;
+        hr_error_clear(err);
+        return HR_SEEN_NOTHING;
     }
     if (rc != 0) {
-        return FOUND_UNKNOWN;
+        return HR_SEEN_UNKNOWN;
     }
     bool ours = info.size == o->bytes;
     if (meta.value != NULL) {
@@ -37,11 +36,11 @@ static enum found look(const struct hr_journal_output *o, struct hr_store *store
         ours = strcmp(value, o->token) == 0;
         hr_free(value);
     }
-    return ours ? FOUND_OURS : FOUND_OTHER;
+    return ours ? HR_SEEN_OURS : HR_SEEN_OTHER;
 }
 
 bool hr_journal_stands(const struct hr_journal_output *output, struct hr_store *store) {
-    return look(output, store, NULL) == FOUND_OURS;
+    return hr_journal_look(output, store, NULL) == HR_SEEN_OURS;
 }
 
 /* 0 published (now or earlier), HR_E_STORE lost, HR_E_EXISTS somebody else's, HR_E_INDOUBT. */
@@ -61,13 +60,13 @@ static int publish_output(const struct hr_journal *j, const struct hr_journal_ou
         *fresh = true;
         return 0;
     }
-    switch (look(o, store, err)) {
-    case FOUND_OURS: return 0;
-    case FOUND_OTHER:
+    switch (hr_journal_look(o, store, err)) {
+    case HR_SEEN_OURS: return 0;
+    case HR_SEEN_OTHER:
         hr_fail(err, HR_E_EXISTS, "could not publish '%s': another object stands there", o->key);
         hr_error_hint(err, "another run wrote there; choose another folder or mode overwrite");
         return HR_E_EXISTS;
-    case FOUND_NOTHING:
+    case HR_SEEN_NOTHING:
         if (hr_code_class(rc) == HR_CLASS_TRANSIENT || rc == HR_E_AUTH || rc == HR_E_FORBIDDEN) {
             break; /* the upload may well be there still: try again in the next run */
         }
@@ -75,7 +74,7 @@ static int publish_output(const struct hr_journal *j, const struct hr_journal_ou
             *err = first;
         }
         return HR_E_STORE;
-    case FOUND_UNKNOWN: break;
+    case HR_SEEN_UNKNOWN: break;
     }
     hr_fail(err, HR_E_INDOUBT, "could not settle the commit: no clear answer for '%s'", o->key);
     hr_error_detail(err, "%s", first.message);
@@ -83,21 +82,22 @@ static int publish_output(const struct hr_journal *j, const struct hr_journal_ou
     return HR_E_INDOUBT;
 }
 
-/* Remove what this commit made visible, where it is ours; abort the rest. */
-static int take_back(const struct hr_journal *j, struct hr_store *store, struct hr_state *holder,
-                     struct hr_error *err) {
+int hr_journal_take_back(const struct hr_journal *j, struct hr_store *store,
+                         struct hr_state *holder, size_t *out_removed, struct hr_error *err) {
     int rc = 0;
+    *out_removed = 0;
     for (size_t i = 0; rc == 0 && i < j->n_outputs; i++) {
         rc = held(holder, err);
         if (rc != 0) {
             break;
         }
         const struct hr_journal_output *o = &j->outputs[i];
-        const enum found found = j->replace ? FOUND_NOTHING : look(o, store, NULL);
-        if (found == FOUND_OURS) {
+        const enum hr_seen found = j->replace ? HR_SEEN_NOTHING : hr_journal_look(o, store, NULL);
+        if (found == HR_SEEN_OURS) {
             hr_fault_point();
             rc = store->driver->remove(store, o->key, err);
-        } else if (found == FOUND_UNKNOWN) {
+            *out_removed += rc == 0;
+        } else if (found == HR_SEEN_UNKNOWN) {
             rc = hr_fail(err, HR_E_INDOUBT, "could not take back '%s': the store does not answer",
                          o->key);
         }
@@ -168,9 +168,24 @@ static int publish_rest(const struct hr_journal *j, struct hr_store *store, stru
     return rc;
 }
 
+/* A dead run made some of it visible, the rest is gone: rows that somebody may have read are not
+ * taken back by ourselves. */
+static int partly_lost(const struct hr_journal *j, size_t visible, struct hr_error *err) {
+    hr_fail(
+        err, HR_E_INDOUBT,
+        "could not settle commit %llu of lineage '%s': %zu of its %zu objects have been visible "
+        "since an earlier run, the upload of another is gone",
+        (unsigned long long)j->seq, j->lineage, visible, j->n_outputs);
+    hr_error_hint(err,
+                  "look with `headrace state resolve`, then settle it with --take-back (all its "
+                  "rows are read again) or --keep");
+    return HR_E_INDOUBT;
+}
+
 int hr_journal_publish(const struct hr_journal *j, struct hr_store *store, struct hr_state *holder,
                        size_t *out_published, bool *out_lost, struct hr_error *err) {
     int rc = 0;
+    size_t before = 0; /* visible already, by an earlier try */
     *out_published = 0;
     *out_lost = false;
     for (size_t i = 0; rc == 0 && i < j->n_outputs; i++) {
@@ -180,10 +195,15 @@ int hr_journal_publish(const struct hr_journal *j, struct hr_store *store, struc
             rc = publish_output(j, &j->outputs[i], store, &fresh, err);
         }
         *out_published += rc == 0 && fresh;
+        before += rc == 0 && !fresh;
     }
     if (rc == HR_E_STORE || rc == HR_E_EXISTS) {
         struct hr_error again;
-        const int back = take_back(j, store, holder, &again);
+        size_t removed;
+        if (j->resumed && before > 0) {
+            return partly_lost(j, before, err);
+        }
+        const int back = hr_journal_take_back(j, store, holder, &removed, &again);
         if (back != 0) {
             if (err != NULL) {
                 *err = again;

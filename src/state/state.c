@@ -1,9 +1,9 @@
 /* state/state.c - the state document: claim, read, recover, replace (see state.h), wherever it
  * lives (backend.h).
  *
- * Ledger: one line "KEYHEX CHECKSUM\n" per upload about to be created, durable before the request.
- * A torn last line is what a crash leaves in a file and names nothing that was created; a damaged
- * line before it is refused.
+ * Ledger: one line "KEYHEX CHECKSUM\n" per upload about to be created, durable before the request;
+ * the checksum covers the destination too. A last line without its end is what a crash leaves in a
+ * file and names nothing that was created; any other damaged line is refused.
  */
 #include "state/state.h"
 
@@ -89,8 +89,9 @@ int hr_state_save(struct hr_state *s, struct hr_slice text, struct hr_error *err
 
 /* ---- ledger ---- */
 
-static uint32_t line_sum(const char *hex, size_t len) {
-    return (uint32_t)hr_hash64(hex, len, 0x4c44);
+static uint32_t line_sum(const struct hr_state *s, const char *hex, size_t len) {
+    const uint64_t seed = hr_hash64(s->destination, strlen(s->destination), 0x4c44);
+    return (uint32_t)hr_hash64(hex, len, seed);
 }
 
 int hr_state_intent(struct hr_state *s, const char *key, struct hr_error *err) {
@@ -101,7 +102,7 @@ int hr_state_intent(struct hr_state *s, const char *key, struct hr_error *err) {
     if (rc == 0) {
         hr_hex((const uint8_t *)key, n, (char *)line.ptr);
         line.len = 2 * n;
-        rc = hr_buf_printf(&line, err, " %08x\n", line_sum((const char *)line.ptr, 2 * n));
+        rc = hr_buf_printf(&line, err, " %08x\n", line_sum(s, (const char *)line.ptr, 2 * n));
     }
     if (rc == 0) {
         rc = s->backend->add_ledger(s->place, hr_buf_slice(&line), err);
@@ -111,20 +112,25 @@ int hr_state_intent(struct hr_state *s, const char *key, struct hr_error *err) {
 }
 
 static int bad_ledger(const struct hr_state *s, struct hr_error *err) {
-    hr_fail(err, HR_E_STATE, "could not use the ledger '%s': a line is damaged", s->names.ledger);
-    hr_error_hint(
-        err, "remove it after you have aborted the unfinished uploads of the destination by hand");
+    hr_fail(err, HR_E_STATE,
+            "could not use the ledger '%s': a line is damaged or belongs to another destination "
+            "than '%s'",
+            s->names.ledger, s->destination);
+    hr_error_hint(err,
+                  "start with the destination it belongs to, or remove it and run `headrace gc`, "
+                  "which finds unfinished uploads by their names");
     return HR_E_STATE;
 }
 
 /* One line "HEX SUM": the key into out. */
-static bool parse_line(const char *line, size_t len, char *key, size_t size) {
+static bool parse_line(const struct hr_state *s, const char *line, size_t len, char *key,
+                       size_t size) {
     if (len < 10 || line[len - 9] != ' ' || (len - 9) % 2 != 0 || (len - 9) / 2 >= size) {
         return false;
     }
     char sum[9];
     char hex[2100];
-    snprintf(sum, sizeof(sum), "%08x", line_sum(line, len - 9));
+    snprintf(sum, sizeof(sum), "%08x", line_sum(s, line, len - 9));
     if (memcmp(sum, line + len - 8, 8) != 0 || len - 9 >= sizeof(hex)) {
         return false;
     }
@@ -171,35 +177,56 @@ int hr_state_abort_uploads(struct hr_store *store, const char *prefix, const cha
     return rc == HR_E_NO_OBJECT ? 0 : rc;
 }
 
-/* Uploads of a run that died: abort those that are still open. */
-static int sweep_ledger(struct hr_state *s, struct hr_error *err) {
+int hr_state_each_intent(struct hr_state *s,
+                         int (*each)(void *user, const char *key, struct hr_error *err), void *user,
+                         struct hr_error *err) {
     struct hr_buf lines;
     hr_buf_init(&lines, HR_LEDGER_MAX);
     int rc = s->backend->read_ledger(s->place, &lines, err);
-    if (rc != 0) {
-        hr_buf_release(&lines);
-        return rc == HR_END ? 0 : rc;
+    if (rc == HR_END) {
+        rc = 0;
     }
     const char *p = (const char *)lines.ptr;
     const char *end = p + lines.len;
     while (rc == 0 && p != NULL && p < end) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
+        const size_t len = newline ? (size_t)(newline - p) : (size_t)(end - p);
         char key[1100];
-        if (newline == NULL) {
-            break; /* torn: the request was never made */
-        }
-        if (!parse_line(p, (size_t)(newline - p), key, sizeof(key))) {
+        if (parse_line(s, p, len, key, sizeof(key)) ||
+            (newline == NULL && parse_line(s, p, len - 1, key, sizeof(key)))) {
+            rc = each(user, key, err);
+        } else if (newline != NULL) {
             rc = bad_ledger(s, err);
-        } else if (s->dst == NULL) {
-            rc = hr_fail(err, HR_E_STATE,
-                         "could not clean up after a dead run without its "
-                         "destination");
-        } else {
-            rc = hr_state_abort_uploads(s->dst, key, NULL, &s->recovery.aborted, err);
-        }
-        p = newline + 1;
+        } /* else torn: the request was never made */
+        p += len + 1;
     }
     hr_buf_release(&lines);
+    return rc;
+}
+
+static int abort_intent(void *user, const char *key, struct hr_error *err) {
+    struct hr_state *s = user;
+    return hr_state_abort_uploads(s->dst, key, NULL, &s->recovery.aborted, err);
+}
+
+static int needs_destination(const struct hr_state *s, const char *name, struct hr_error *err) {
+    hr_fail(err, HR_E_STATE, "could not go on: '%s' was left by a run that died", name);
+    hr_error_object(err, s->names.state);
+    hr_error_hint(err, "name the destination with --destination, or run sync first: what the run "
+                       "left there is settled then");
+    return HR_E_STATE;
+}
+
+/* Uploads of a run that died: abort those that are still open. */
+static int sweep_ledger(struct hr_state *s, struct hr_error *err) {
+    if (s->dst == NULL) {
+        struct hr_buf lines;
+        hr_buf_init(&lines, HR_LEDGER_MAX);
+        const int rc = s->backend->read_ledger(s->place, &lines, err);
+        hr_buf_release(&lines);
+        return rc == 0 ? needs_destination(s, s->names.ledger, err) : rc == HR_END ? 0 : rc;
+    }
+    const int rc = hr_state_each_intent(s, abort_intent, s, err);
     return rc == 0 ? s->backend->drop(s->place, false, true, err) : rc;
 }
 
@@ -221,14 +248,48 @@ int hr_state_settled(struct hr_state *s, struct hr_error *err) {
     return s->backend->drop(s->place, true, true, err);
 }
 
-static int roll_forward(struct hr_state *s, const struct hr_journal *j, struct hr_error *err) {
-    bool lost;
-    if (s->dst == NULL) {
-        hr_fail(err, HR_E_STATE, "could not go on: the journal '%s' holds an unfinished commit",
-                s->names.journal);
-        hr_error_hint(err, "run sync first: it finishes the commit");
-        return HR_E_STATE;
+int hr_state_settled_all(struct hr_state *s, struct hr_error *err) {
+    const int rc = s->backend->drop(s->place, true, false, err);
+    return rc == 0 ? sweep_ledger(s, err) : rc;
+}
+
+static int wrong_destination(const struct hr_state *s, const struct hr_journal *j,
+                             struct hr_error *err) {
+    hr_fail(err, HR_E_STATE,
+            "could not use the journal '%s': it belongs to the destination '%s', not '%s'",
+            s->names.journal, j->destination, s->destination);
+    hr_error_hint(err, "start with the destination it belongs to, so that its commit is "
+                       "finished first");
+    return HR_E_STATE;
+}
+
+int hr_state_journal(struct hr_state *s, struct hr_journal *out, enum hr_fit *out_fit,
+                     struct hr_error *err) {
+    struct hr_buf bytes;
+    *out = (struct hr_journal){0};
+    *out_fit = HR_FIT_NONE;
+    hr_buf_init(&bytes, HR_LEDGER_MAX);
+    int rc = s->backend->read_journal(s->place, &bytes, err);
+    if (rc == 0) {
+        rc = hr_journal_read(hr_buf_slice(&bytes), s->names.journal, out, err);
     }
+    hr_buf_release(&bytes);
+    if (rc == 0 && s->dst != NULL && strcmp(out->destination, s->destination) != 0) {
+        rc = wrong_destination(s, out, err);
+        hr_journal_release(out);
+    }
+    if (rc != 0) {
+        return rc == HR_END ? 0 : rc;
+    }
+    *out_fit = strcmp(out->next, s->known) == 0    ? HR_FIT_DONE
+               : strcmp(out->prior, s->known) == 0 ? HR_FIT_NEXT
+                                                   : HR_FIT_STALE;
+    return 0;
+}
+
+static int roll_forward(struct hr_state *s, struct hr_journal *j, struct hr_error *err) {
+    bool lost;
+    j->resumed = true;
     int rc = hr_journal_publish(j, s->dst, s, &s->recovery.published, &lost, err);
     if (lost) { /* taken back: the rows are planned again */
         s->recovery.dropped = true;
@@ -242,40 +303,50 @@ static int roll_forward(struct hr_state *s, const struct hr_journal *j, struct h
     return rc;
 }
 
-static int recover_journal(struct hr_state *s, struct hr_error *err) {
-    struct hr_buf bytes;
-    struct hr_journal journal = {0};
-    hr_buf_init(&bytes, HR_LEDGER_MAX);
-    int rc = s->backend->read_journal(s->place, &bytes, err);
-    if (rc == HR_END) {
-        hr_buf_release(&bytes);
-        return 0;
-    }
-    if (rc == 0) {
-        rc = hr_journal_read(hr_buf_slice(&bytes), s->names.journal, &journal, err);
-    }
-    if (rc == 0 && s->dst != NULL && strcmp(journal.destination, s->destination) != 0) {
-        rc = hr_fail(err, HR_E_STATE,
-                     "could not use the journal '%s': it belongs to the destination '%s', not '%s'",
-                     s->names.journal, journal.destination, s->destination);
-        hr_error_hint(err, "start with the destination it belongs to, so that its commit is "
-                           "finished first");
-    }
-    if (rc == 0 && strcmp(journal.next, s->known) == 0) {
-        s->recovery.dropped = true; /* the state holds it already */
-    } else if (rc == 0 && strcmp(journal.prior, s->known) == 0) {
-        rc = roll_forward(s, &journal, err);
-    } else if (rc == 0) {
-        s->recovery.dropped = true;
-        hr_log(HR_LOG_WARN, "dropped the unfinished commit of '%s': the state was replaced since",
-               s->names.journal);
-        for (size_t i = 0; s->dst != NULL && i < journal.n_outputs; i++) {
-            (void)s->dst->driver->mp_abort(s->dst, journal.outputs[i].key,
-                                           journal.outputs[i].upload_id, NULL);
+/* The state was replaced since the journal was written. Nothing visible: forget it. Otherwise only
+ * a person knows whether the state that is there counts those rows. */
+static int drop_stale(struct hr_state *s, const struct hr_journal *j, struct hr_error *err) {
+    size_t visible = 0;
+    for (size_t i = 0; i < j->n_outputs; i++) {
+        const enum hr_seen seen = hr_journal_look(&j->outputs[i], s->dst, err);
+        if (seen == HR_SEEN_UNKNOWN) {
+            return err && err->code < 0 ? err->code : HR_E_INDOUBT;
         }
+        visible += seen == HR_SEEN_OURS;
+    }
+    if (visible > 0) {
+        hr_fail(err, HR_E_INDOUBT,
+                "could not settle commit %llu of '%s': the state was replaced since it began, and "
+                "%zu of its %zu objects are visible",
+                (unsigned long long)j->seq, s->names.journal, visible, j->n_outputs);
+        hr_error_hint(err, "look with `headrace state resolve`, then settle it with --keep or "
+                           "--take-back");
+        return HR_E_INDOUBT;
+    }
+    s->recovery.dropped = true;
+    hr_log(HR_LOG_WARN, "dropped the unfinished commit of '%s': the state was replaced since",
+           s->names.journal);
+    for (size_t i = 0; i < j->n_outputs; i++) {
+        (void)s->dst->driver->mp_abort(s->dst, j->outputs[i].key, j->outputs[i].upload_id, NULL);
+    }
+    return 0;
+}
+
+static int recover_journal(struct hr_state *s, struct hr_error *err) {
+    struct hr_journal journal;
+    enum hr_fit fit;
+    int rc = hr_state_journal(s, &journal, &fit, err);
+    if (rc != 0 || fit == HR_FIT_NONE) {
+        return rc;
+    }
+    if (fit == HR_FIT_DONE) {
+        s->recovery.dropped = true; /* the state holds it already */
+    } else if (s->dst == NULL) {
+        rc = needs_destination(s, s->names.journal, err);
+    } else {
+        rc = fit == HR_FIT_NEXT ? roll_forward(s, &journal, err) : drop_stale(s, &journal, err);
     }
     hr_journal_release(&journal);
-    hr_buf_release(&bytes);
     return rc == 0 ? s->backend->drop(s->place, true, false, err) : rc;
 }
 
@@ -293,10 +364,10 @@ static int open_parts(struct hr_state *s, const struct hr_state_conf *conf, stru
     if (rc == 0) {
         rc = load_text(s, err);
     }
-    if (rc == 0 && !conf->read_only) {
+    if (rc == 0 && !conf->read_only && !conf->keep_open) {
         rc = recover_journal(s, err);
     }
-    if (rc == 0 && !conf->read_only) {
+    if (rc == 0 && !conf->read_only && !conf->keep_open) {
         rc = sweep_ledger(s, err);
     }
     return rc;

@@ -23,6 +23,7 @@ struct hr_state_conf {
                                 that is still open is an error */
     const char *destination; /* its identity ("s3://bucket"): a journal for another is refused */
     bool read_only;          /* no lock, no recovery (state show, plan) */
+    bool keep_open; /* claimed, but journal and ledger are left as they are (state resolve) */
     /* How a state on S3 is reached: endpoint, keys, TLS …; scheme and bucket are those of `path`.
      * Borrowed during open. NULL: what the environment says. */
     const struct hr_store_conf *access;
@@ -53,6 +54,26 @@ int hr_state_save(struct hr_state *state, struct hr_slice text, struct hr_error 
  * about to run out unrenewed. */
 int hr_state_hold(struct hr_state *state, struct hr_error *err);
 void hr_state_close(struct hr_state *state); /* NULL allowed */
+
+/* ---- a commit that a dead run left open ---- */
+
+/* How an open journal fits the document. */
+enum hr_fit {
+    HR_FIT_NONE, /* there is no journal */
+    HR_FIT_NEXT, /* the document is the one before the commit: it can be rolled forward */
+    HR_FIT_DONE, /* the document is the one after it */
+    HR_FIT_STALE /* neither: somebody replaced the document since */
+};
+/* Read the open journal; out is released by the caller, empty with HR_FIT_NONE. HR_E_STATE: it is
+ * damaged, or of another destination. */
+int hr_state_journal(struct hr_state *state, struct hr_journal *out, enum hr_fit *out_fit,
+                     struct hr_error *err);
+/* Every key the ledger names: uploads that a dead run created or was about to create. */
+int hr_state_each_intent(struct hr_state *state,
+                         int (*each)(void *user, const char *key, struct hr_error *err), void *user,
+                         struct hr_error *err);
+/* Forget the journal and sweep what the ledger names (after a commit was settled by hand). */
+int hr_state_settled_all(struct hr_state *state, struct hr_error *err);
 
 /* ---- for state/commit.c ---- */
 

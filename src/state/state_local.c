@@ -1,18 +1,21 @@
 /* state/state_local.c - a state in local files: PATH, PATH.lock (flock, never removed),
  * PATH.journal and PATH.ledger (see backend.h). The kernel lets go of the lock when the process
- * ends, however it ends. */
+ * ends, however it ends. Once a document was written the lock file is not empty any more: a
+ * document that is there but blank was cut then, and is not taken for a new pipeline's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "state/backend.h"
 
 struct local {
-    char *path, *journal, *ledger;
+    char *path, *journal, *ledger, *lock;
     int lock_fd, ledger_fd;
 };
 
@@ -27,6 +30,7 @@ static void local_close(void *self) {
     hr_free(l->path);
     hr_free(l->journal);
     hr_free(l->ledger);
+    hr_free(l->lock);
     hr_free(l);
 }
 
@@ -40,7 +44,8 @@ static int local_open(const struct hr_state_conf *conf, void **out, struct hr_st
     l->path = hr_strdup(conf->path);
     l->journal = hr_file_beside(conf->path, ".journal");
     l->ledger = hr_file_beside(conf->path, ".ledger");
-    if (l->path == NULL || l->journal == NULL || l->ledger == NULL) {
+    l->lock = hr_file_beside(conf->path, ".lock");
+    if (l->path == NULL || l->journal == NULL || l->ledger == NULL || l->lock == NULL) {
         local_close(l);
         return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
     }
@@ -49,27 +54,65 @@ static int local_open(const struct hr_state_conf *conf, void **out, struct hr_st
     return 0;
 }
 
+/* What a run that died left half written; the names are ours alone while the lock is held. */
+static void sweep_temporaries(const struct local *l) {
+    const char *const names[] = {l->path, l->journal};
+    for (size_t i = 0; i < 2; i++) {
+        char *name = hr_file_beside(names[i], ".tmp");
+        if (name != NULL) {
+            (void)unlink(name);
+        }
+        hr_free(name);
+    }
+}
+
 static int local_claim(void *self, struct hr_error *err) {
     struct local *l = self;
-    char *name = hr_file_beside(l->path, ".lock");
-    if (name == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not allocate a name");
-    }
-    l->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    l->lock_fd = open(l->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     int rc = 0;
     if (l->lock_fd < 0) {
-        rc = hr_fail_errno(err, errno, "could not open the lock '%s'", name);
+        rc = hr_fail_errno(err, errno, "could not open the lock '%s'", l->lock);
     } else if (flock(l->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         rc =
             hr_fail(err, HR_E_LOCKED, "could not start: another run holds the state '%s'", l->path);
         hr_error_hint(err, "wait for it to end, or give this pipeline a state file of its own");
     }
-    hr_free(name);
+    if (rc == 0) {
+        sweep_temporaries(l);
+    }
     return rc;
 }
 
+static bool is_blank(struct hr_slice text) {
+    size_t i = 0;
+    while (i < text.len && memchr(" \t\r\n", text.ptr[i], 4) != NULL) {
+        i++;
+    }
+    return i == text.len;
+}
+
 static int local_read(void *self, struct hr_buf *out, struct hr_error *err) {
-    return hr_file_read(((struct local *)self)->path, out, err);
+    const struct local *l = self;
+    struct stat st;
+    const int rc = hr_file_read(l->path, out, err);
+    if (rc != 0 || !is_blank(hr_buf_slice(out)) || stat(l->lock, &st) != 0 || st.st_size == 0) {
+        return rc;
+    }
+    hr_fail(err, HR_E_STATE, "could not use the state '%s': it is empty, but was not before",
+            l->path);
+    hr_error_object(err, l->path);
+    hr_error_hint(err, "restore it from a backup; to load everything again remove it");
+    return HR_E_STATE;
+}
+
+/* The first document is there. Without this mark only the check above is lost. */
+static void mark_written(const struct local *l) {
+    struct stat st;
+    static const char mark[] = "written\n";
+    if (fstat(l->lock_fd, &st) == 0 && st.st_size == 0 &&
+        write(l->lock_fd, mark, sizeof(mark) - 1) < 0) {
+        hr_log(HR_LOG_DEBUG, "could not mark '%s'", l->lock);
+    }
 }
 
 static int local_read_journal(void *self, struct hr_buf *out, struct hr_error *err) {
@@ -95,7 +138,11 @@ static int local_write(void *self, struct hr_slice text, const char *prior, stru
     if (strcmp(hash, prior) != 0) {
         return hr_state_changed(l->path, err);
     }
-    return hr_file_replace(l->path, text, err);
+    const int replaced = hr_file_replace(l->path, text, err);
+    if (replaced == 0) {
+        mark_written(l);
+    }
+    return replaced;
 }
 
 static int local_write_journal(void *self, struct hr_slice bytes, struct hr_error *err) {
