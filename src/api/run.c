@@ -15,6 +15,22 @@ int hr_run_open_store(const struct hr_settings *settings, const struct hr_place 
     return hr_store_open(&conf, out, err);
 }
 
+static bool on_s3(const struct hr_place *place) {
+    return place->scheme != NULL && strcmp(place->scheme, "s3") == 0;
+}
+
+const struct hr_store_conf *hr_run_state_access(const struct hr_settings *settings,
+                                                struct hr_store_conf *room) {
+    const struct hr_place *place = on_s3(&settings->dest.place) ? &settings->dest.place
+                                   : on_s3(&settings->place)    ? &settings->place
+                                                                : NULL;
+    if (place == NULL) {
+        return NULL;
+    }
+    hr_settings_store_conf(settings, place, room);
+    return room;
+}
+
 struct hr_budget *hr_run_budget(const struct hr_settings *settings) {
     /* Half for parts in flight; the other half is what decoders and encoders hold. */
     return hr_budget_new((size_t)settings->work.memory_limit_mb << 19);

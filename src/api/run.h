@@ -20,6 +20,12 @@ struct hr_summary {
 int hr_run_open_store(const struct hr_settings *settings, const struct hr_place *place,
                       bool read_only, struct hr_store **out, struct hr_error *err);
 
+/* How a state at `s3://…` is reached: as the destination is when that is S3, else as the source,
+ * else by the environment alone. For hr_state_conf.access; strings are borrowed from the settings.
+ * NULL: the environment. */
+const struct hr_store_conf *hr_run_state_access(const struct hr_settings *settings,
+                                                struct hr_store_conf *room);
+
 /* Bytes of parts a run may hold, from memory_limit_mb. */
 struct hr_budget *hr_run_budget(const struct hr_settings *settings);
 

@@ -589,8 +589,12 @@ static int open_all(struct sync *s, struct hr_error *err) {
     if (rc == 0) {
         rc = hr_run_open_store(settings, &settings->dest.place, false, &s->dst, err);
     }
-    const struct hr_state_conf conf = {
-        .path = s->conf->state_path, .dst = s->dst, .destination = s->dst ? s->dst->label : ""};
+    struct hr_store_conf access;
+    const struct hr_state_conf conf = {.path = s->conf->state_path,
+                                       .dst = s->dst,
+                                       .destination = s->dst ? s->dst->label : "",
+                                       .access = hr_run_state_access(settings, &access),
+                                       .lease_seconds = (int)settings->sync.state_lease_seconds};
     if (rc == 0) {
         rc = hr_state_open(&conf, &s->state, err);
     }
@@ -617,6 +621,16 @@ int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_e
     }
     if (rc == 0) {
         rc = run_streams(&s, err);
+    }
+    if (rc < 0 && s.state != NULL) {
+        /* Another run that took over aborts our uploads: say that, not what came of it. */
+        struct hr_error lost;
+        if (hr_state_hold(s.state, &lost) == HR_E_LOCKED) {
+            rc = HR_E_LOCKED;
+            if (err != NULL) {
+                *err = lost;
+            }
+        }
     }
     close_table(&s);
     release(&s);

@@ -125,6 +125,7 @@ struct hr_sync_opts {
     int sync_mode; /* enum hr_sync_mode */
     char *cursor_field;
     int64_t lookback_seconds; /* -1: for ever */
+    int64_t state_lease_seconds;
     struct hr_strlist primary_key;
     char *filter;
     char *run_time; /* ISO 8601; hr_settings_finish puts it into run_us */

@@ -246,6 +246,9 @@ const struct hr_option hr_rows_sync[] = {
      .unit = "seconds", SINCE,
      .text =
          "How far below the newest time read every object is remembered one by one. -1: for ever."},
+    {FIELD(hr_sync_opts, state_lease_seconds), .type = HR_OPT_INT, .def = "60", RANGE(1, 86400),
+     .unit = "seconds", SINCE,
+     .text = "State on S3: how long a run that went silent keeps others out. Renewed at a third."},
     {FIELD(hr_sync_opts, primary_key), .type = HR_OPT_LIST, SINCE,
      .text = "Columns that identify a row."},
     {FIELD(hr_sync_opts, filter), .type = HR_OPT_STRING, SINCE,

@@ -1,5 +1,6 @@
-/* state/backend.h - where a state lives: local files (state_local.c). What is common to
- * all places, recovery above all, is state.c. Internal to state/.
+/* state/backend.h - where a state lives: local files (state_local.c) or an object store
+ * (state_remote.c). What is common to all places, recovery above all, is state.c. Internal to
+ * state/.
  */
 #ifndef HR_STATE_BACKEND_H
 #define HR_STATE_BACKEND_H
@@ -33,7 +34,7 @@ struct hr_state_backend {
     void (*close)(void *self); /* lets go of the claim */
 };
 
-extern const struct hr_state_backend hr_state_local;
+extern const struct hr_state_backend hr_state_local, hr_state_remote;
 
 /* The one error for a document that somebody else replaced. */
 int hr_state_changed(const char *name, struct hr_error *err);

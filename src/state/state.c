@@ -352,6 +352,17 @@ static int recover_journal(struct hr_state *s, struct hr_error *err) {
 
 /* ---- life ---- */
 
+/* "s3://…" and "mem:…" are stores; all else is a file. */
+static const struct hr_state_backend *backend_of(const char *path) {
+    static const char *const schemes[] = {"s3:", "s3a:", "s3n:", "mem:"};
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        if (strncmp(path, schemes[i], strlen(schemes[i])) == 0) {
+            return &hr_state_remote;
+        }
+    }
+    return &hr_state_local;
+}
+
 static int open_parts(struct hr_state *s, const struct hr_state_conf *conf, struct hr_error *err) {
     s->destination = hr_strdup(conf->destination);
     if (s->destination == NULL) {
@@ -380,7 +391,7 @@ int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struc
         return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
     }
     s->dst = conf->dst;
-    s->backend = &hr_state_local;
+    s->backend = backend_of(conf->path);
     hr_buf_init(&s->text, HR_STATE_MAX);
     const int rc = open_parts(s, conf, err);
     if (rc != 0) {
