@@ -1,0 +1,297 @@
+"""What the kill matrix works with: a small lake, a pipeline to a folder or S3 with its state in a file
+or on S3, and the checks that hold after every fault.
+
+The program counts the places where it changes something outside itself (HEADRACE_FAULT=count): before
+and after every request of a commit, every write of the control object, every fsync, rename and unlink.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+from minio_server import Minio
+
+ROWS = 5000
+RUN_LIMIT_S = 60
+Row = tuple[int, str]
+
+
+def lake(folder: Path, files: int = 6) -> list[Row]:
+    """CSV files of some 450 KB: with checkpoints of 1 MiB, several commits."""
+    rows = []
+    for number in range(files):
+        path = folder / "bucket/data/events" / f"part-{number}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = ["id,text"]
+        for i in range(ROWS):
+            row = (number * ROWS + i, f"row {i} of file {number} " + "x" * 60)
+            rows.append(row)
+            lines.append(f"{row[0]},{row[1]}")
+        path.write_text("\n".join(lines) + "\n")
+    return rows
+
+
+class Cell(NamedTuple):
+    """One cell of the matrix."""
+
+    destination: str  # folder, s3
+    state: str  # local, s3
+    mode: str  # incremental, full_refresh
+    workers: int
+
+    def __str__(self) -> str:
+        return f"{self.destination}-{self.state}-{self.mode}-{self.workers}"
+
+
+CELLS = [
+    Cell(destination, state, mode, workers)
+    for destination in ("folder", "s3")
+    for state in ("local", "s3")
+    for mode in ("incremental", "full_refresh")
+    for workers in (1, 2)
+]
+
+
+@dataclass
+class Place:
+    """Where runs happen: the program, its server and a bucket of the test's own."""
+
+    program: Path
+    minio: Minio
+    client: Any
+    bucket: str
+    home: Path
+
+    def environment(self, endpoint: str | None = None) -> dict[str, str]:
+        """Of every run."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""),
+            "UBSAN_OPTIONS": os.environ.get("UBSAN_OPTIONS", ""),
+            **self.minio.environment(endpoint),
+        }
+
+    def open_uploads(self) -> list[str]:
+        """Unfinished uploads of the whole server, as it keeps them on its disk: its list of uploads
+        answers for exact keys only."""
+        folder = self.minio.data / ".minio.sys/multipart"
+        return [str(p.relative_to(folder)) for p in folder.glob("*/*/xl.meta")]
+
+
+class Job:
+    """One pipeline: config, catalog, state and destination, all of its own."""
+
+    def __init__(
+        self,
+        place: Place,
+        folder: Path,
+        lake_folder: Path,
+        cell: Cell,
+        endpoint: str | None = None,
+    ) -> None:
+        self.place = place
+        self.cell = cell
+        self.folder = folder
+        self.endpoint = endpoint
+        self.out = folder / "out"
+        self.prefix = uuid.uuid4().hex[:12]
+        self.options: list[str] = []
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.write(
+            "source.json",
+            bucket_name="bucket",
+            path_prefix="data",
+            file_format="csv",
+            endpoint=f"file:{lake_folder}",
+        )
+        self.write("destination.json", type="PARQUET", writer=self.writer())
+        stream = {"name": "events", "namespace": "s3", "sync_mode": cell.mode}
+        self.write(
+            "streams.json",
+            selected_streams={"s3": [{"stream_name": "events", "normalization": True}]},
+            streams=[{"stream": stream}],
+        )
+        self.state = (
+            f"s3://{place.bucket}/{self.prefix}/state.json" if cell.state == "s3" else "state.json"
+        )
+
+    def write(self, name: str, **document: Any) -> None:
+        """A JSON file of the pipeline."""
+        (self.folder / name).write_text(json.dumps(document))
+
+    def writer(self) -> dict[str, str]:
+        """The destination."""
+        if self.cell.destination == "folder":
+            return {"local_path": str(self.out)}
+        return {
+            "s3_bucket": self.place.bucket,
+            "s3_region": self.place.minio.region,
+            "s3_path": f"{self.prefix}/out",
+            "s3_access_key": self.place.minio.access_key,
+            "s3_secret_key": self.place.minio.secret_key,
+            "s3_endpoint": self.endpoint or self.place.minio.endpoint,
+        }
+
+    def command(self) -> list[str]:
+        """A sync of it."""
+        return [
+            str(self.place.program),
+            "sync",
+            *("--config", "source.json", "--catalog", "streams.json"),
+            *("--destination", "destination.json", "--state", self.state),
+            *("--progress", "never", "--workers", str(self.cell.workers)),
+            *("--set", "task_mb=1", "--set", "checkpoint_mb=1", "--set", "task_objects=2"),
+            *self.options,
+        ]
+
+    def environment(self, fault: str = "") -> dict[str, str]:
+        """Of its runs."""
+        return {**self.place.environment(self.endpoint), "HEADRACE_FAULT": fault}
+
+    def sync(self, fault: str = "") -> subprocess.CompletedProcess[str]:
+        """One run to its end."""
+        return subprocess.run(
+            self.command(),
+            check=False,
+            cwd=self.folder,
+            env=self.environment(fault),
+            capture_output=True,
+            text=True,
+            timeout=RUN_LIMIT_S,
+        )
+
+    def start(self, fault: str = "") -> subprocess.Popen[str]:
+        """One run, for the test to stop, kill or wait for."""
+        return subprocess.Popen(
+            self.command(),
+            cwd=self.folder,
+            env=self.environment(fault),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def resume(self, where: str) -> None:
+        """Run until it ends well; more than three runs are a failure."""
+        for _ in range(3):
+            done = self.sync()
+            if done.returncode == 0:
+                return
+            assert done.returncode > 0, f"crashed after {where}: {done.stderr}"
+        raise AssertionError(f"could not resume after {where}: {done.stderr}")
+
+    # what is there
+
+    def keys(self) -> list[str]:
+        """Objects below the pipeline's own prefix."""
+        pages = self.place.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.place.bucket, Prefix=self.prefix + "/"
+        )
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def get(self, key: str) -> bytes:
+        """One object."""
+        body = self.place.client.get_object(Bucket=self.place.bucket, Key=key)["Body"].read()
+        assert isinstance(body, bytes)
+        return body
+
+    def files(self) -> list[Any]:
+        """Visible Parquet files; a broken one fails when it is read."""
+        if self.cell.destination == "folder":
+            found = sorted(self.out.rglob("*.parquet"))
+            return [path for path in found if not path.name.startswith(".")]
+        return [io.BytesIO(self.get(key)) for key in self.keys() if key.endswith(".parquet")]
+
+    def rows(self) -> list[Row]:
+        """Every row of every visible file, sorted."""
+        found: list[Row] = []
+        for file in self.files():
+            table = pq.read_table(file, columns=["id", "text"])
+            found += zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True)
+        return sorted(found)
+
+    def commits(self) -> int:
+        """Commits that were archived at the destination."""
+        if self.cell.destination == "folder":
+            return len(list(self.out.rglob("commit-*.json")))
+        return len([key for key in self.keys() if re.search(r"/commit-\d+\.json$", key)])
+
+    def leftovers(self) -> list[str]:
+        """What a finished run must not leave behind."""
+        left = [str(p) for p in self.out.rglob(".*") if p.is_file()]
+        left += [
+            p.name
+            for p in self.folder.iterdir()
+            if p.name.endswith((".journal", ".ledger", ".tmp"))
+        ]
+        if self.cell.state == "s3":
+            control = json.loads(self.control()[1])
+            left += [f"{name}: {control[name]}" for name in ("journal", "ledger") if control[name]]
+            left += [f"owner: {control['owner']}"] if control["owner"] else []
+        return left + self.place.open_uploads()
+
+    def control(self) -> list[bytes]:
+        """Lines of the control object."""
+        return self.get(f"{self.prefix}/state.json.control").splitlines()
+
+    def check(self, want: list[Row], where: str) -> None:
+        """Every row once, every file whole, nothing left over, a readable state."""
+        assert self.rows() == want, where
+        assert self.leftovers() == [], where
+        if self.cell.state == "s3":
+            state = json.loads(self.get(f"{self.prefix}/state.json"))
+        else:
+            state = json.loads((self.folder / "state.json").read_text())
+        assert state["streams"], where
+
+
+def places(job: Job) -> int:
+    """How many places an undisturbed run passes."""
+    done = job.sync("count")
+    assert done.returncode == 0, done.stderr
+    match = re.search(r"fault points: (\d+)", done.stderr)
+    assert match is not None, done.stderr
+    return int(match.group(1))
+
+
+def kill_everywhere(
+    place: Place, folder: Path, cell: Cell, want: list[Row], step: int = 1
+) -> tuple[int, int]:
+    """Kill a first load at every place (every `step`th), resume, check. Places and kills."""
+    job = Job(place, folder / "count", folder / "lake", cell)
+    total = places(job)
+    job.check(want, "undisturbed")
+    killed = 0
+    tried = range(1, total + 1, step)
+    for at in tried:
+        job = Job(place, folder / "job", folder / "lake", cell)
+        killed += job.sync(f"kill:{at}").returncode == -9
+        job.resume(f"place {at} of {total}")
+        job.check(want, f"{cell}: killed at place {at} of {total}")
+    assert killed >= len(tried) - 2  # a second worker may shift the last place
+    return total, killed
+
+
+def table(results: dict[Cell, tuple[int, int]]) -> str:
+    """The matrix as Markdown."""
+    lines = ["| destination | state | mode | workers | places | killed and resumed |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for cell, (total, killed) in results.items():
+        mode = "append" if cell.mode == "incremental" else "overwrite"
+        lines.append(
+            f"| {cell.destination} | {cell.state} | {mode} | {cell.workers} | {total} | {killed} |"
+        )
+    return "\n".join(lines)
