@@ -187,8 +187,8 @@ static struct hr_slice near_text(struct hr_j_frame *frame, const uint8_t **at) {
     const int64_t ahead = *at - frame->p;
     size_t left = (size_t)(frame->lex.end - *at);
     const uint8_t *newline = lines && left ? memchr(*at, '\n', left) : NULL;
-    if (left < NEAR_MAX && newline == NULL && !frame->lex.eof && ahead >= 0 &&
-        extend(frame, STEP_MIN, NULL) == 0) {
+    if (left < NEAR_MAX && newline == NULL && !frame->lex.eof && ahead >= 0) {
+        (void)extend(frame, STEP_MIN, NULL); /* the window may have moved although it failed */
         *at = frame->p + ahead;
         left = (size_t)(frame->lex.end - *at);
     }
