@@ -206,7 +206,7 @@ static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
     if (rc == 0 && !sink->wants_blocks) {
         sink->rows += r->counts.rows_out;
     }
-    for (size_t i = 0; rc == 0 && i < slot->task->n_pieces; i++) {
+    for (size_t i = 0; rc == 0 && p->conf->checkpoint != NULL && i < slot->task->n_pieces; i++) {
         if (slot->task->pieces[i].last && !r->gone[i]) {
             rc = add_input(p, &slot->task->pieces[i], err);
         }
@@ -249,7 +249,9 @@ static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
     if (rc == 0) {
         add_counts(p, &r->counts);
         remember_border(p, slot);
-        if (slot->task->ends_checkpoint && !slot->task->ends_stream) {
+        /* Without a callback nothing is published in between: a destination of one file goes on. */
+        if (slot->task->ends_checkpoint && !slot->task->ends_stream &&
+            p->conf->checkpoint != NULL) {
             rc = checkpoint(p, false, err);
         }
     }

@@ -67,7 +67,7 @@ struct hr_pipeline_conf {
     const struct hr_format *out_format;        /* encoder; NULL with a sink that wants no blocks */
     const struct hr_write_opts *write;
     struct hr_sink *sink;
-    /* Called after sink.cut at every checkpoint. NULL: none. */
+    /* Called after sink.cut at every checkpoint. NULL: none, the sink is cut at the end only. */
     int (*checkpoint)(void *user, const struct hr_checkpoint_info *info, struct hr_error *err);
     /* Called for each rejected record when on_error allows it; NULL: they are only counted. */
     int (*rejected)(void *user, const struct hr_rejected *what, struct hr_error *err);

@@ -112,7 +112,7 @@ static const struct entry *table_find(const struct table *t, struct hr_slice key
          slot = (slot + 1) & (t->n_slots - 1)) {
         const struct entry *e = &t->entries[t->slots[slot] - 1];
         if (e->hash == hash && e->len == key.len &&
-            memcmp(t->bytes.ptr + e->at, key.ptr, key.len) == 0) {
+            (key.len == 0 || memcmp(t->bytes.ptr + e->at, key.ptr, key.len) == 0)) {
             return e;
         }
     }
@@ -511,7 +511,7 @@ static int folder_of_row(struct hr_partition *p, const struct hr_batch *batch, i
     if (rc != 0) {
         return rc;
     }
-    const struct hr_slice key = hr_buf_slice(&p->key);
+    const struct hr_slice key = hr_slice_of(hr_buf_cstr(&p->key), p->key.len);
     if (p->n_folders > 0 && hr_slice_eq(key, hr_buf_slice(&p->last_key))) {
         *out = p->last;
         return 0;

@@ -144,3 +144,18 @@ def test_nothing_half_written(tmp_path: Path, headrace_local: Headrace) -> None:
     missing = headrace_local("copy", "nowhere/*.csv", "x.parquet", cwd=tmp_path)
     assert missing.code == 4
     assert "hint:" in missing.err
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_more_than_a_checkpoint_goes_into_one_file(
+    headrace_local: Headrace, tmp_path: Path, workers: str
+) -> None:
+    """Input of several checkpoints: one file (or standard output) still takes all of it."""
+    lines = "".join(f"{i},{'x' * 90}\n" for i in range(15000))
+    for number in range(4):
+        (tmp_path / f"in{number}.csv").write_text("id,text\n" + lines)
+    small = ("--set", "checkpoint_mb=1", "--set", "task_mb=1", "--workers", workers)
+    headrace_local.ok("copy", f"{tmp_path}/in*.csv", tmp_path / "one.parquet", *small)
+    assert pq.read_metadata(tmp_path / "one.parquet").num_rows == 60000
+    done = headrace_local.ok("copy", f"{tmp_path}/in*.csv", "-", "--format", "csv", *small)
+    assert done.out.count("\n") == 60001

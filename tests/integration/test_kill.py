@@ -30,11 +30,11 @@ def lake(folder: Path) -> list[tuple[int, str]]:
     for number in range(FILES):
         path = folder / "bucket/data/events" / f"part-{number}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = ["id,text"]
+        lines = ["id,text,kind"]
         for i in range(ROWS):
             row = (number * ROWS + i, f"row {i} of file {number} " + "x" * 60)
             rows.append(row)
-            lines.append(f"{row[0]},{row[1]}")
+            lines.append(f"{row[0]},{row[1]},{i % 3}")
         path.write_text("\n".join(lines) + "\n")
     return rows
 
@@ -43,9 +43,16 @@ class Job:
     """One pipeline below a folder of its own: config, catalog, state, destination."""
 
     def __init__(
-        self, folder: Path, headrace: Headrace, lake_folder: Path, mode: str, workers: int
+        self,
+        folder: Path,
+        headrace: Headrace,
+        lake_folder: Path,
+        mode: str,
+        workers: int,
+        partition: str = "",
     ) -> None:
         self.folder = folder
+        self.partition = partition
         self.headrace = headrace
         self.workers = workers
         self.out = folder / "out"
@@ -70,7 +77,15 @@ class Job:
         (self.folder / "streams.json").write_text(
             json.dumps(
                 {
-                    "selected_streams": {"s3": [{"stream_name": "events", "normalization": True}]},
+                    "selected_streams": {
+                        "s3": [
+                            {
+                                "stream_name": "events",
+                                "normalization": True,
+                                "partition_regex": self.partition,
+                            }
+                        ]
+                    },
                     "streams": [
                         {"stream": {"name": "events", "namespace": "s3", "sync_mode": mode}}
                     ],
@@ -149,6 +164,27 @@ def test_killed_anywhere_each_row_once(
         assert job.leftovers() == [], f"killed at place {place} of {total}"
     assert killed >= total - 2  # a second worker may shift the last place
     print(f"kill matrix {mode} workers={workers}: {killed} places, all rows once after each")
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
+def test_killed_anywhere_with_partitions(tmp_path: Path, headrace: Headrace, mode: str) -> None:
+    """Every file of every folder belongs to the commit; each third place is enough here."""
+    want = lake(tmp_path / "lake")
+
+    def fresh(name: str) -> Job:
+        return Job(tmp_path / name, headrace, tmp_path / "lake", mode, 1, "/kind={kind,none,}")
+
+    job = fresh("count")
+    total = places(job)
+    assert job.rows() == want
+    folders = {p.parent.name for p in job.out.rglob("*.parquet")}
+    assert folders == {"kind=0", "kind=1", "kind=2"}
+    for place in range(1, total + 1, 3):
+        job = fresh("job")
+        job.sync(f"kill:{place}")
+        resume(job, f"place {place} of {total}")
+        assert job.rows() == want, f"killed at place {place} of {total}"
+        assert job.leftovers() == [], f"killed at place {place} of {total}"
 
 
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
