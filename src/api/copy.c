@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/watch.h"
 #include "base/log.h"
 #include "base/time.h"
 
@@ -333,9 +334,17 @@ static void release(struct copy *c) {
     hr_budget_free(c->budget);
 }
 
+static void cancel_sources(void *user) {
+    struct copy *c = user;
+    for (size_t i = 0; i < c->conf->n_sources; i++) {
+        hr_watch_cancel_store(c->sources[i].store);
+    }
+}
+
 int hr_copy(const struct hr_copy_conf *conf, struct hr_summary *out, struct hr_error *err) {
     struct copy c = {.conf = conf, .settings = &conf->sources[0], .out = out};
     const int64_t started = hr_monotonic_nanos();
+    struct hr_watch *watch = NULL;
     *out = (struct hr_summary){.streams = 1};
     c.sources = hr_calloc(conf->n_sources, sizeof(*c.sources));
     c.budget = hr_run_budget(c.settings);
@@ -347,6 +356,8 @@ int hr_copy(const struct hr_copy_conf *conf, struct hr_summary *out, struct hr_e
                                &c.sources[i].store, err);
     }
     if (rc == 0) {
+        /* The destination opens later; a copy that is interrupted leaves nothing visible there. */
+        watch = hr_watch_start(cancel_sources, &c, NULL, 0);
         rc = hr_run_filter(c.settings, &c.filter, err);
     }
     if (rc == 0) {
@@ -368,6 +379,7 @@ int hr_copy(const struct hr_copy_conf *conf, struct hr_summary *out, struct hr_e
     if (rc == 0) {
         rc = finish(&c, err);
     }
+    hr_watch_stop(watch);
     release(&c);
     out->seconds = (double)(hr_monotonic_nanos() - started) / 1e9;
     return rc;

@@ -13,6 +13,7 @@
 
 #include "api/pending.h"
 #include "api/sync_spec.h"
+#include "api/watch.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -32,6 +33,7 @@ struct table {
 struct sync {
     const struct hr_sync_conf *conf;
     struct hr_store *src, *dst;
+    struct hr_watch *watch;
     struct hr_budget *budget;
     struct hr_state *state;
     struct hr_state_doc *doc;
@@ -554,6 +556,7 @@ static int run_streams(struct sync *s, struct hr_error *err) {
 }
 
 static void release(struct sync *s) {
+    hr_watch_stop(s->watch);
     hr_task_free(s->pending);
     if (s->plan != NULL) {
         struct hr_plan_totals totals;
@@ -579,15 +582,19 @@ static void release(struct sync *s) {
     hr_budget_free(s->budget);
 }
 
-static int open_all(struct sync *s, struct hr_error *err) {
+/* with_source: not for what only changes the destination. */
+static int open_all(struct sync *s, bool with_source, struct hr_error *err) {
     const struct hr_settings *settings = s->conf->settings;
     int rc = hr_settings_write_opts(settings, &s->write, err);
     s->put = hr_run_put_opts(settings);
-    if (rc == 0) {
+    if (rc == 0 && with_source) {
         rc = hr_run_open_store(settings, &settings->place, true, &s->src, err);
     }
     if (rc == 0) {
         rc = hr_run_open_store(settings, &settings->dest.place, false, &s->dst, err);
+    }
+    if (rc == 0) {
+        s->watch = hr_watch_start(with_source ? hr_watch_cancel_store : NULL, s->src, s->dst, 0);
     }
     struct hr_store_conf access;
     const struct hr_state_conf conf = {.path = s->conf->state_path,
@@ -614,7 +621,7 @@ int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_e
     s.budget = hr_run_budget(conf->settings);
     int rc = s.budget ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a budget");
     if (rc == 0) {
-        rc = open_all(&s, err);
+        rc = open_all(&s, true, err);
     }
     if (rc == 0) {
         rc = load_tables(&s, err);
@@ -664,14 +671,14 @@ int hr_sync_clear(const struct hr_sync_conf *conf, int64_t *out_removed, struct 
     struct hr_buf text;
     *out_removed = 0;
     hr_buf_init(&text, (size_t)256 << 20);
-    int rc = open_all(&s, err);
+    int rc = open_all(&s, false, err);
     for (size_t i = 0; rc == 0 && i < conf->catalog->count; i++) {
         const struct hr_stream *stream = &conf->catalog->streams[i];
         if (!stream->selected) {
             continue;
         }
         char *folder = hr_sync_folder(conf, stream, err);
-        rc = folder ? clear_folder(&s, folder, out_removed, err) : HR_E_NOMEM;
+        rc = folder ? clear_folder(&s, folder, out_removed, err) : HR_E_CONFIG;
         hr_free(folder);
         const struct hr_stream_state none = {0};
         if (rc == 0) {

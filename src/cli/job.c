@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "config/load.h"
+#include "cred/sealed.h"
 
 static char *join(const char *folder, const char *name) {
     char *out = hr_malloc(strlen(folder) + strlen(name) + 2);
@@ -20,10 +21,51 @@ static char *join(const char *folder, const char *name) {
     return out;
 }
 
+/* A source or destination config: plain, or sealed with --encryption-key. */
+static int load_config(const struct hr_cli *cli, const char *path, json_t **out,
+                       struct hr_error *err) {
+    const unsigned flags = cli->env ? HR_LOAD_ENV : 0;
+    const char *key = cli->encryption_key;
+    if (key == NULL || key[strspn(key, " \t\r\n")] == '\0') {
+        return hr_config_load(path, flags, out, err);
+    }
+    if (strncmp(key, "arn:aws:kms:", 12) == 0) {
+        hr_fail(err, HR_E_CONFIG, "could not decrypt '%s': AWS KMS keys are not built yet", path);
+        hr_error_hint(err, "decrypt it with `aws kms decrypt` and name the plain file, - is stdin");
+        return HR_E_CONFIG;
+    }
+    struct hr_buf text;
+    struct hr_buf plain;
+    json_error_t at;
+    hr_buf_init(&plain, HR_CONFIG_SIZE_MAX);
+    int rc = hr_config_read(path, 0, &text, err);
+    json_t *sealed =
+        rc == 0 ? json_loadb((const char *)text.ptr, text.len, JSON_DECODE_ANY, &at) : NULL;
+    if (rc == 0 && !json_is_string(sealed)) {
+        rc = hr_fail(err, HR_E_CONFIG, "could not decrypt '%s': it is not one JSON string", path);
+        hr_error_hint(err, "leave --encryption-key out for a config in plain text");
+    }
+    if (rc == 0) {
+        rc = hr_unseal(key, hr_slice_of(json_string_value(sealed), json_string_length(sealed)),
+                       &plain, err);
+        hr_error_object(err, path);
+    }
+    if (rc == 0) {
+        rc = hr_config_parse(hr_buf_slice(&plain), path, flags, out, err);
+    }
+    json_decref(sealed);
+    if (plain.ptr != NULL) {
+        explicit_bzero(plain.ptr, plain.len);
+    }
+    hr_buf_release(&plain);
+    hr_buf_release(&text);
+    return rc;
+}
+
 static int load_destination(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
     json_t *doc = NULL;
     const struct hr_dialect *dialect = NULL;
-    int rc = hr_config_load(cli->destination, cli->env ? HR_LOAD_ENV : 0, &doc, err);
+    int rc = load_config(cli, cli->destination, &doc, err);
     if (rc == 0) {
         rc = hr_dialect_detect_destination(doc, job->dialect, &dialect, err);
     }
@@ -39,7 +81,8 @@ static int set_paths(const struct hr_cli *cli, struct hr_job *job, struct hr_err
     if (cli->no_save && folder == NULL) {
         folder = "/tmp";
     }
-    job->folder = folder ? hr_strdup(folder) : hr_config_dir(cli->config ? cli->config : "-");
+    const char *beside = cli->config ? cli->config : cli->catalog ? cli->catalog : "-";
+    job->folder = folder ? hr_strdup(folder) : hr_config_dir(beside);
     if (job->folder == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate a path");
     }
@@ -50,11 +93,34 @@ static int set_paths(const struct hr_cli *cli, struct hr_job *job, struct hr_err
                : hr_fail(err, HR_E_NOMEM, "could not allocate a path");
 }
 
-int hr_job_open(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+static int load_source(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
     json_t *doc = NULL;
-    *job = (struct hr_job){0};
+    int rc = load_config(cli, cli->config, &doc, err);
+    if (rc == 0) {
+        rc = hr_dialect_detect(doc, cli->dialect, &job->dialect, err);
+    }
+    if (rc == 0) {
+        rc = job->dialect->configure(doc, cli->config, &job->settings, err);
+    }
+    json_decref(doc);
+    return rc;
+}
+
+/* A verb that needs no source: the dialect named, or the one whose verbs can be without. */
+static int no_source(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+    const char *name = cli->dialect ? cli->dialect : "olake";
+    job->dialect = hr_dialect_by_name(name);
+    if (job->dialect == NULL || job->dialect->missing != NULL) {
+        return hr_fail(err, HR_E_USAGE, "could not find a usable dialect '%s'", name);
+    }
+    return 0;
+}
+
+int hr_job_open(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+    const bool without = job->without_config && cli->config == NULL;
+    *job = (struct hr_job){.without_config = job->without_config};
     hr_catalog_init(&job->catalog);
-    if (cli->config == NULL) {
+    if (cli->config == NULL && !without) {
         hr_fail(err, HR_E_USAGE, "could not start: --config is missing");
         hr_error_hint(err, "name the source's configuration file: --config source.json");
         return HR_E_USAGE;
@@ -65,15 +131,8 @@ int hr_job_open(const struct hr_cli *cli, struct hr_job *job, struct hr_error *e
         job->have_settings = rc == 0;
     }
     if (rc == 0) {
-        rc = hr_config_load(cli->config, cli->env ? HR_LOAD_ENV : 0, &doc, err);
+        rc = without ? no_source(cli, job, err) : load_source(cli, job, err);
     }
-    if (rc == 0) {
-        rc = hr_dialect_detect(doc, cli->dialect, &job->dialect, err);
-    }
-    if (rc == 0) {
-        rc = job->dialect->configure(doc, cli->config, &job->settings, err);
-    }
-    json_decref(doc);
     if (rc == 0 && cli->destination != NULL) {
         rc = load_destination(cli, job, err);
     }

@@ -9,6 +9,7 @@
 struct hr_job {
     struct hr_settings settings;
     bool have_settings;
+    bool without_config; /* set before hr_job_open by verbs that can do without --config */
     const struct hr_dialect *dialect;
     struct hr_catalog catalog;
     char *folder; /* of the config file: where streams.json, state.json and stats.json go */
@@ -16,7 +17,8 @@ struct hr_job {
     char *catalog_path; /* where discover writes */
 };
 
-/* Load --config (required) and, when given, --destination; apply --set and friends; finish. */
+/* Load --config (required unless `without_config`: then the dialect is the one named, or Olake's,
+ * and there is no source) and, when given, --destination; apply --set and friends; finish. */
 int hr_job_open(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err);
 /* Load --catalog / --streams. */
 int hr_job_catalog(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err);
@@ -24,6 +26,13 @@ void hr_job_close(struct hr_job *job);
 
 /* Write text to a file whole or not at all. */
 int hr_job_write(const char *path, struct hr_slice text, struct hr_error *err);
+
+/* Olake's stats.json in `folder`: written every two seconds from the figures while it lives, and
+ * once more by the stop. NULL: no memory or no thread. */
+struct hr_cli_stats;
+struct hr_cli_stats *hr_cli_stats_start(const char *folder, struct hr_progress *figures,
+                                        int writers);
+void hr_cli_stats_stop(struct hr_cli_stats *stats, bool finished); /* NULL allowed */
 
 /* How Olake's platform wants lines: colour on a console. */
 enum hr_log_shape hr_job_shape(const struct hr_cli *cli);

@@ -162,7 +162,10 @@ int hr_cli_fail(const struct hr_cli *cli, const struct hr_error *err) {
     (void)cli;
     hr_error_format(err, text, sizeof(text));
     fprintf(stderr, "headrace: %s\n", text);
-    if (err->code == HR_E_CANCELLED) {
+    /* Connections that end with the run may be noticed first; a commit cut off in the middle is
+     * finished by the next run. */
+    if (last_signal != 0 && (err->code == HR_E_CANCELLED || err->code == HR_E_NETWORK ||
+                             err->code == HR_E_TIMEOUT || err->code == HR_E_INDOUBT)) {
         return last_signal == SIGTERM ? 143 : 130;
     }
     return hr_code_exit(err->code);

@@ -2,10 +2,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/watch.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cli/job.h"
 #include "config/load.h"
 #include "config/render.h"
+
+#define DISCOVER_WIDTH_MAX 64
 
 static int put(const struct hr_buf *text) {
     return fwrite(text->ptr, 1, text->len, stdout) == text->len ? 0 : 1;
@@ -94,12 +98,8 @@ int hr_verb_check(struct hr_cli *cli) {
     struct hr_buf line;
     hr_error_clear(&err);
     hr_buf_init(&line, 1 << 16);
-    int rc;
-    if (cli->config == NULL && cli->destination != NULL) {
-        rc = hr_fail(&err, HR_E_USAGE, "could not start: --config is missing");
-    } else {
-        rc = hr_job_open(cli, &job, &err);
-    }
+    job.without_config = cli->destination != NULL; /* a destination is checked by itself */
+    int rc = hr_job_open(cli, &job, &err);
     const bool configured = rc == 0;
     if (rc == 0) {
         rc = cli->destination ? check_destination(&job, &err) : check_source(&job, &err);
@@ -133,13 +133,43 @@ static int merge_old(const struct hr_cli *cli, struct hr_job *job, struct hr_cat
     return rc == 0 ? job->dialect->catalog_merge(&job->catalog, fresh, err) : rc;
 }
 
+/* A whole number of a flag; -1 (Olake's "default") and absent give `def`. */
+static int flag_number(const char *flag, const char *text, int64_t def, int64_t *out,
+                       struct hr_error *err) {
+    *out = def;
+    if (text == NULL || strcmp(text, "-1") == 0) {
+        return 0;
+    }
+    if (hr_parse_i64(text, strlen(text), out) && *out > 0 && *out <= 1000000) {
+        return 0;
+    }
+    hr_fail(err, HR_E_USAGE, "could not use %s '%.40s'", flag, text);
+    hr_error_hint(err, "write a number from 1 to 1000000, or -1 for the default");
+    return HR_E_USAGE;
+}
+
 static int discover(const struct hr_cli *cli, struct hr_job *job, struct hr_catalog *fresh,
                     struct hr_error *err) {
     struct hr_store *store = NULL;
     struct hr_selection selection;
-    int rc = hr_run_open_store(&job->settings, &job->settings.place, true, &store, err);
+    int64_t width;
+    int64_t seconds;
+    int rc = flag_number("--max-discover-threads", cli->discover_threads, 8, &width, err);
     if (rc == 0) {
-        rc = hr_discover(store, &job->settings, 8, fresh, &selection, err);
+        rc = flag_number("--timeout", cli->timeout, 300, &seconds, err);
+    }
+    if (rc == 0) {
+        rc = hr_run_open_store(&job->settings, &job->settings.place, true, &store, err);
+    }
+    if (rc == 0) {
+        struct hr_watch *watch = hr_watch_start(hr_watch_cancel_store, store, NULL, seconds);
+        width = width < DISCOVER_WIDTH_MAX ? width : DISCOVER_WIDTH_MAX;
+        rc = hr_discover(store, &job->settings, (int)width, fresh, &selection, err);
+        if (hr_watch_stop(watch) && rc != 0) {
+            rc = hr_fail(err, HR_E_TIMEOUT, "could not discover '%s' within %lld seconds",
+                         store->label, (long long)seconds);
+            hr_error_hint(err, "raise --timeout, or choose fewer files by path_prefix");
+        }
     }
     if (rc == 0) {
         rc = job->dialect->catalog_dress(fresh, &job->settings, err);
@@ -154,7 +184,7 @@ static int discover(const struct hr_cli *cli, struct hr_job *job, struct hr_cata
 /* `--difference OTHER`: offline comparison of two catalogs. */
 static int difference(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
     struct hr_cli other = *cli;
-    struct hr_job second = {0};
+    struct hr_job second = {.without_config = true};
     struct hr_catalog out;
     struct hr_buf text;
     hr_buf_init(&text, 0);
@@ -174,7 +204,7 @@ static int difference(const struct hr_cli *cli, struct hr_job *job, struct hr_er
         rc = job->dialect->catalog_write(&out, &job->settings, &text, err);
     }
     if (rc == 0) {
-        char *folder = hr_config_dir(cli->catalog);
+        char *folder = cli->no_save ? hr_strdup(job->folder) : hr_config_dir(cli->catalog);
         char path[4096];
         snprintf(path, sizeof(path), "%s/difference_streams.json", folder ? folder : ".");
         hr_free(folder);
@@ -196,6 +226,7 @@ int hr_verb_discover(struct hr_cli *cli) {
     hr_catalog_init(&fresh);
     hr_buf_init(&text, 0);
     hr_buf_init(&line, 0);
+    job.without_config = cli->difference != NULL; /* two files are compared */
     int rc = hr_job_open(cli, &job, &err);
     if (rc == 0 && cli->difference != NULL) {
         rc = difference(cli, &job, &err);
@@ -227,6 +258,7 @@ int hr_verb_clear(struct hr_cli *cli) {
     struct hr_job job = {0};
     int64_t removed = 0;
     hr_error_clear(&err);
+    job.without_config = cli->catalog != NULL; /* tables are named there */
     int rc = hr_job_open(cli, &job, &err);
     if (rc == 0 && cli->destination == NULL) {
         rc = hr_fail(&err, HR_E_USAGE, "could not start: --destination is missing");

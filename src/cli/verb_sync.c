@@ -34,28 +34,6 @@ static void warn_text(void *user, const char *text) {
     hr_log(HR_LOG_WARN, "%s", text);
 }
 
-/* Olake's stats.json, with its key names; written once at the end. */
-static int write_stats(const struct hr_job *job, const struct hr_summary *s, struct hr_error *err) {
-    char path[4200];
-    char speed[40];
-    struct hr_buf text;
-    hr_buf_init(&text, 4096);
-    snprintf(speed, sizeof(speed), "%.2f rps",
-             s->seconds > 0 ? (double)s->counts.rows_out / s->seconds : 0.0);
-    snprintf(path, sizeof(path), "%s/stats.json", job->folder);
-    int rc =
-        hr_buf_printf(&text, err,
-                      "{\"Bytes Read\":%lld,\"Estimated Remaining Time\":\"0.00 s\","
-                      "\"Seconds Elapsed\":\"%.2f\",\"Speed\":\"%s\",\"Synced Records\":%lld,"
-                      "\"Writer Threads\":0}\n",
-                      (long long)s->counts.bytes, s->seconds, speed, (long long)s->counts.rows_out);
-    if (rc == 0) {
-        rc = hr_job_write(path, hr_buf_slice(&text), err);
-    }
-    hr_buf_release(&text);
-    return rc;
-}
-
 int hr_verb_sync(struct hr_cli *cli) {
     struct hr_error err;
     struct hr_job job = {0};
@@ -81,12 +59,13 @@ int hr_verb_sync(struct hr_cli *cli) {
                                           .stream_done = stream_done,
                                           .warn = warn_text,
                                           .user = &account};
+        struct hr_cli_stats *stats = strcmp(job.dialect->name, "olake") == 0
+                                         ? hr_cli_stats_start(job.folder, &progress, conf.workers)
+                                         : NULL;
         struct hr_cli_progress *shown = hr_cli_progress_start(cli, &progress, "sync");
         rc = hr_sync(&conf, &summary, &err);
         hr_cli_progress_stop(shown);
-    }
-    if (rc == 0 && strcmp(job.dialect->name, "olake") == 0) {
-        rc = write_stats(&job, &summary, &err);
+        hr_cli_stats_stop(stats, rc == 0);
     }
     const int status = rc == 0 ? 0 : hr_cli_fail(cli, &err);
     if (rc == 0) {

@@ -70,9 +70,12 @@ static const struct hr_flag JOB_FLAGS[] = {
      "first part of new destination databases"},
     {"difference", 0, "FILE", FLAG(difference), false, false,
      "with --streams: compare two catalogs"},
-    {"max-discover-threads", 0, "N", FLAG(discover_threads), false, true,
-     "accepted; inference is bounded by itself"},
-    {"timeout", 0, "SECONDS", FLAG(timeout), false, true, "accepted"},
+    {"max-discover-threads", 0, "N", FLAG(discover_threads), false, false,
+     "with discover: objects looked into at once (8, at most 64)"},
+    {"timeout", 0, "SECONDS", FLAG(timeout), false, false,
+     "with discover: give up after so many seconds (300)"},
+    {"encryption-key", 0, "TEXT", FLAG(encryption_key), false, false,
+     "configs are sealed with this key, as Olake keeps them"},
     {"destination-buffer-size", 0, "N", FLAG(buffer_size), false, true, "accepted and ignored"},
 };
 

@@ -131,13 +131,16 @@ static char *database_name(const struct hr_stream *stream, const struct hr_setti
         const char *slash = strrchr(bucket, '/');
         bucket = slash ? slash + 1 : bucket;
     }
+    const char *first = settings->sync.database_prefix;
     char *plain = hr_lake_name(bucket, strlen(bucket));
+    char *prefix = hr_lake_name(first, strlen(first));
     struct hr_buf buf;
     hr_buf_init(&buf, 1u << 20);
-    int rc = plain ? hr_buf_printf(&buf, NULL, "%s_%s:%s", settings->sync.database_prefix, plain,
-                                   stream->namespace_)
-                   : HR_E_NOMEM;
+    int rc = plain && prefix
+                 ? hr_buf_printf(&buf, NULL, "%s_%s:%s", prefix, plain, stream->namespace_)
+                 : HR_E_NOMEM;
     hr_free(plain);
+    hr_free(prefix);
     char *name = rc ? NULL : hr_buf_detach(&buf);
     hr_buf_release(&buf);
     return name;
@@ -195,6 +198,12 @@ int hr_streams_dress(struct hr_catalog *catalog, const struct hr_settings *setti
 
 int hr_streams_folder(const struct hr_stream *stream, const struct hr_settings *settings,
                       struct hr_buf *out, struct hr_error *err) {
+    if (stream->dest_database == NULL && settings->place.bucket == NULL &&
+        settings->place.root == NULL) {
+        hr_fail(err, HR_E_CONFIG, "could not name the database of stream '%s'", stream->name);
+        hr_error_hint(err, "the catalog has no destination_database for it: add --config");
+        return HR_E_CONFIG;
+    }
     char *database =
         stream->dest_database ? hr_strdup(stream->dest_database) : database_name(stream, settings);
     const char *table = stream->dest_table ? stream->dest_table : stream->name;

@@ -44,8 +44,8 @@ static int compile_regex(struct hr_selector *s, const char *text, struct hr_erro
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
         hr_printable(hr_slice_str(text), 80, shown, sizeof shown);
         return hr_fail(err, HR_E_CONFIG,
-                       "the key regex \"%s\" is not a regular expression: %s at offset %zu", shown,
-                       why, offset);
+                       "key_regex (file_pattern) \"%s\" is no regular expression: %s at offset %zu",
+                       shown, why, offset);
     }
     (void)pcre2_jit_compile(s->regex, PCRE2_JIT_COMPLETE); /* without it matching is only slower */
     s->match = pcre2_match_data_create_from_pattern(s->regex, NULL);

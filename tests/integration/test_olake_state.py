@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,6 @@ def later(lake: Lake) -> dict[str, Any]:
     """A time beyond the adopted cursor's second, where the lake lets a test set it."""
     if isinstance(lake, FolderLake):
         return {"when": 4_000_000_000}
-    import time
-
     time.sleep(1.1)  # the server's clock must reach the next second
     return {}
 
