@@ -7,11 +7,17 @@
  * pages already listed (allowed_extras) and a flat listing stays within 1.05 times the pages it
  * needs. The reader takes pages from the first range; later ranges wait with theirs, bounded by
  * BUFFERED_PAGES_MAX. A store that does not honour start-after is listed in one range.
+ *
+ * Width helps only where pages come as fast beside each other as alone. A server that walks its
+ * disks for each range, or is short of processors, answers many requests later than one after
+ * another; so the number of requests at a time starts at two, doubles while each round of pages
+ * was quicker for it, and is halved when it was not (hr_list_pace_page).
  */
 #include <pthread.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/time.h"
 #include "plan/lister_internal.h"
 
 #define BUFFERED_PAGES_MAX 128
@@ -56,6 +62,7 @@ struct hr_lister {
     bool probed;     /* no more of them */
     uint64_t extras; /* requests that a plain listing would not have needed, at most */
     double ahead;    /* pages between guesses; doubles as they hit */
+    struct hr_list_pace pace;
 
     bool threaded, stop;
     pthread_mutex_t lock;
@@ -194,6 +201,8 @@ static void fetch(struct hr_lister *l, struct range *range) {
     hr_error_clear(&err);
     range->busy = true;
     l->stats.requests++;
+    const int beside = ++l->pace.in_flight;
+    const int64_t started = hr_monotonic_nanos();
     if (l->threaded) {
         pthread_mutex_unlock(&l->lock);
     }
@@ -202,6 +211,8 @@ static void fetch(struct hr_lister *l, struct range *range) {
     if (l->threaded) {
         pthread_mutex_lock(&l->lock);
     }
+    l->pace.in_flight--;
+    hr_list_pace_page(&l->pace, l->width, beside, hr_monotonic_nanos() - started);
     if (rc == 0) {
         take_page(l, range, page);
         return;
@@ -323,6 +334,9 @@ static bool split_range(struct hr_lister *l, struct range *range) {
 
 /* A range worth a request now: the first that waits and has room. */
 static struct range *pick(struct hr_lister *l) {
+    if (l->pace.in_flight >= l->pace.allowed) {
+        return NULL;
+    }
     for (struct range *range = l->head; range; range = range->link) {
         if (range->busy || range->done) {
             continue;
@@ -355,6 +369,13 @@ static bool split_some(struct hr_lister *l) {
         return true; /* things may have changed: look again */
     }
     if (l->extras >= allowed_extras(l)) {
+        return false;
+    }
+    int open = 0;
+    for (struct range *range = l->head; range; range = range->link) {
+        open += !range->done;
+    }
+    if (open >= l->pace.allowed) {
         return false;
     }
     for (struct range *range = l->head; range; range = range->link) {
@@ -474,6 +495,7 @@ int hr_lister_open(const struct hr_lister_conf *conf, struct hr_lister **out,
         l->page_size = conf->page_size > 0 ? conf->page_size : 1000;
         l->width = conf->width > WIDTH_MAX ? WIDTH_MAX : conf->width;
         l->ahead = 8;
+        l->pace.allowed = 2;
         l->head = new_range(NULL, NULL);
     }
     if (l == NULL || l->head == NULL) {

@@ -136,3 +136,33 @@ bool hr_guess_split(const char *first, const char *last, const char *end, double
     memcpy(out + start, made, DIGITS + 1);
     return strcmp(out, last) > 0 && (end == NULL || strcmp(out, end) < 0);
 }
+
+/* ---- how many at a time ---------------------------------------------------------------------- */
+
+#define PACE_QUICK_NS 10000000 /* a page that comes sooner says nothing against width */
+#define PACE_AGAIN_PAGES 64    /* alone this long before width is tried again */
+
+void hr_list_pace_page(struct hr_list_pace *pace, int width, int beside, int64_t ns) {
+    pace->since++;
+    if (beside == 1 && ns >= PACE_QUICK_NS) {
+        pace->alone_ns = pace->alone_ns ? (pace->alone_ns * 3 + ns) / 4 : ns;
+        if (pace->allowed == 1 && pace->since >= PACE_AGAIN_PAGES) {
+            pace->allowed = 2;
+        }
+        return;
+    }
+    /* n pages at once each as quick as one alone make 1.0, a server that gains nothing 1/n. */
+    pace->quick += ns < PACE_QUICK_NS ? 1 : (double)pace->alone_ns / (double)ns;
+    if (++pace->judged < pace->allowed) {
+        return;
+    }
+    const double mean = pace->quick / pace->judged;
+    if (mean * 2 >= 1 + 1.0 / pace->allowed) {
+        pace->allowed = pace->allowed * 2 < width ? pace->allowed * 2 : width;
+    } else {
+        pace->allowed = (pace->allowed + 1) / 2;
+        pace->since = 0;
+    }
+    pace->judged = 0;
+    pace->quick = 0;
+}

@@ -316,6 +316,42 @@ static void test_guesses_lie_between(void **state) {
     }
 }
 
+#define MS 1000000LL
+
+/* A round of pages: as many as are allowed, all under way at once. */
+static void pace_round(struct hr_list_pace *pace, int width, int64_t ns) {
+    int pages = pace->allowed;
+    for (int i = 0; i < pages; i++) {
+        hr_list_pace_page(pace, width, pages, ns);
+    }
+}
+
+/* Width grows while it pays, is given up where it does not, and is tried again later. */
+static void test_pace(void **state) {
+    (void)state;
+    struct hr_list_pace pace = {.allowed = 2};
+    hr_list_pace_page(&pace, 16, 1, 100 * MS);
+    for (int round = 0; round < 3; round++) { /* a server with room: 2, 4, 8, 16 */
+        pace_round(&pace, 16, 110 * MS);
+    }
+    assert_int_equal(pace.allowed, 16);
+    pace_round(&pace, 16, 110 * MS);
+    assert_int_equal(pace.allowed, 16);
+    for (int round = 0; round < 4; round++) { /* n requests take n times as long */
+        pace_round(&pace, 16, pace.allowed * 100 * MS);
+    }
+    assert_int_equal(pace.allowed, 1);
+    for (int i = 0; i < 200 && pace.allowed == 1; i++) {
+        hr_list_pace_page(&pace, 16, 1, 100 * MS);
+    }
+    assert_int_equal(pace.allowed, 2);
+    struct hr_list_pace quick = {.allowed = 2};
+    hr_list_pace_page(&quick, 8, 1, MS / 10);
+    pace_round(&quick, 8, MS);
+    pace_round(&quick, 8, MS);
+    assert_int_equal(quick.allowed, 8);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_keys_at_any_width),
@@ -326,6 +362,7 @@ int main(void) {
         cmocka_unit_test(test_close_early),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_guesses_lie_between),
+        cmocka_unit_test(test_pace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
