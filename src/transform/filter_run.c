@@ -13,7 +13,7 @@ enum value_kind { VAL_INT, VAL_REAL, VAL_WIDE, VAL_BYTES };
 
 struct literal {
     int64_t i;
-    long double real; /* exact for every int64 and double */
+    long double real; /* exact for every int64, uint64 and double */
     hr_i128 wide;     /* DEC128 at the column's scale */
     struct hr_slice bytes;
 };
@@ -49,9 +49,14 @@ static int not_of_type(const struct hr_field *field, const char *text, struct hr
 
 static bool parse_real(const char *text, size_t len, struct literal *out) {
     int64_t whole;
+    uint64_t large;
     double real;
     if (hr_parse_i64(text, len, &whole)) {
         out->real = (long double)whole;
+        return true;
+    }
+    if (hr_parse_u64(text, len, &large)) { /* every uint64 is exact too */
+        out->real = (long double)large;
         return true;
     }
     if (!hr_parse_double(text, len, true, &real)) {
@@ -279,7 +284,9 @@ static int order_of(const struct bound_node *n, const struct hr_vec *vec, int64_
     const struct hr_slice s = hr_vec_slice(vec, i);
     const size_t common = s.len < lit->bytes.len ? s.len : lit->bytes.len;
     const int c = common ? memcmp(s.ptr, lit->bytes.ptr, common) : 0;
-    return c != 0 ? c : s.len < lit->bytes.len ? -1 : s.len > lit->bytes.len;
+    return c != 0                   ? (c < 0 ? -1 : 1) /* memcmp may say 2 */
+           : s.len < lit->bytes.len ? -1
+                                    : s.len > lit->bytes.len;
 }
 
 static void run_term(struct bound_node *n, const struct hr_vec *vec, int64_t rows) {

@@ -53,9 +53,14 @@ void hr_pq_pcolumn_init(struct hr_pq_pcolumn *c, const struct hr_pq_file *file, 
 
 static bool parse_real(const char *text, size_t len, long double *out) {
     int64_t whole;
+    uint64_t large;
     double real;
     if (hr_parse_i64(text, len, &whole)) {
         *out = (long double)whole;
+        return true;
+    }
+    if (hr_parse_u64(text, len, &large)) {
+        *out = (long double)large;
         return true;
     }
     if (!hr_parse_double(text, len, false, &real)) {

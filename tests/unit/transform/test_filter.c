@@ -93,6 +93,47 @@ static void comparisons(void **state) {
     check("id < 1.5", "01");
 }
 
+/* memcmp answers any number; texts whose first difference is two apart were taken for NaN. */
+static void text_order(void **state) {
+    (void)state;
+    check("name > 'g'", "246");
+    check("name <= 'd'", "013578");
+    check("name <> 'k'", "012345678");
+}
+
+static void large_unsigned(void **state) {
+    (void)state;
+    const uint64_t values[] = {13585581216546911563u, 13585581216546911564u, UINT64_MAX, 5};
+    static const struct {
+        const char *text;
+        int64_t kept;
+    } cases[] = {{"u = 13585581216546911564", 1},       {"u <> 13585581216546911564", 3},
+                 {"u > 13585581216546911563", 2},       {"u = 18446744073709551615", 1},
+                 {"u in (13585581216546911563, 5)", 2}, {"u < 9223372036854775808", 1}};
+    struct hr_error err;
+    struct hr_schema *one = hr_schema_new(1);
+    struct hr_batch *rows;
+    assert_int_equal(hr_field_init(&one->fields[0], "u", 1, hr_type(HR_T_U64), 0), 0);
+    assert_rc(hr_batch_new(one, &rows, &err), 0, &err);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(hr_vec_append_i64(&rows->vecs[0], (int64_t)values[i], NULL), 0);
+    }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct hr_filter *filter;
+        struct hr_bound_filter *bound;
+        uint8_t keep[8];
+        int64_t kept;
+        assert_rc(hr_filter_parse(cases[i].text, &filter, &err), 0, &err);
+        assert_rc(hr_filter_bind(filter, one, &bound, &err), 0, &err);
+        assert_rc(hr_bound_filter_run(bound, rows->vecs, 4, keep, &kept, &err), 0, &err);
+        assert_int_equal(kept, cases[i].kept);
+        hr_bound_filter_free(bound);
+        hr_filter_free(filter);
+    }
+    hr_batch_free(rows);
+    hr_schema_unref(one);
+}
+
 static void grammar(void **state) {
     (void)state;
     check("id between 2 and 4", "234");
@@ -263,8 +304,9 @@ static void memory_fails(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comparisons),  cmocka_unit_test(grammar),
-        cmocka_unit_test(refusals),     cmocka_unit_test(json_form),
-        cmocka_unit_test(pruning_form), cmocka_unit_test(memory_fails)};
+        cmocka_unit_test(comparisons),    cmocka_unit_test(text_order),
+        cmocka_unit_test(large_unsigned), cmocka_unit_test(grammar),
+        cmocka_unit_test(refusals),       cmocka_unit_test(json_form),
+        cmocka_unit_test(pruning_form),   cmocka_unit_test(memory_fails)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
