@@ -168,8 +168,11 @@ static bool choose_codec(const struct hr_selector *s, const struct hr_list_item 
                          struct hr_object *out) {
     size_t cut = 0;
     bool inside = out->format && (out->format->flags & HR_FMT_CODEC_INSIDE);
+    const char *told = s->settings->files.compression;
     out->codec = hr_codec_by_key(item->key, item->key_len, &cut);
-    if (out->codec) {
+    if (out->codec && told && strcmp(told, out->codec->name) == 0) {
+        out->codec = NULL; /* told so for all files: a plain one among them is read as plain */
+    } else if (out->codec) {
         return out->codec->missing == NULL && !s->never_inflate && !inside;
     }
     out->codec_auto = !s->never_inflate && !inside;

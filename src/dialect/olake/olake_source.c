@@ -189,6 +189,16 @@ int hr_olake_detect(const json_t *config) {
     return json_object_get(config, "bucket_name") ? 100 : 0;
 }
 
+/* The words of the original for null; an empty field is null too. */
+static int fill_null_words(struct hr_strlist *words) {
+    static const char *const texts[] = {"", "null", "NULL", "Null"};
+    int rc = 0;
+    for (size_t i = 0; i < HR_COUNTOF(texts) && rc == 0; i++) {
+        rc = hr_strlist_add(words, texts[i]);
+    }
+    return rc;
+}
+
 /* What an Olake source means without saying it. */
 static int fill_defaults(struct hr_settings *settings, struct hr_error *err) {
     settings->cost.cost_limit_usd = 0;
@@ -203,7 +213,7 @@ static int fill_defaults(struct hr_settings *settings, struct hr_error *err) {
     settings->format.json.nested_text = true;
     hr_free(settings->sync.cursor_field);
     settings->sync.cursor_field = hr_strdup("_last_modified_time");
-    return settings->sync.cursor_field
+    return settings->sync.cursor_field && fill_null_words(&settings->format.csv.null_values) == 0
                ? 0
                : hr_fail(err, HR_E_NOMEM, "out of memory while reading the source config");
 }

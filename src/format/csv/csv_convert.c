@@ -416,6 +416,7 @@ static int text_column(struct csv_convert *cv, struct csv_column *column, int nu
     struct csv_text_out out = {.data = vec->data,
                                .pos = vec->data_len,
                                .slow_lens = d->null_lens & ~(uint64_t)1,
+                               .slow_firsts = d->null_firsts,
                                .quote = d->quote};
     int rc = begin_run(vec, count, err);
     if (rc == 0) {

@@ -84,6 +84,7 @@ static void note_null(struct csv_dialect *d, const char *word) {
     const size_t n = strlen(word);
     const unsigned char c = (unsigned char)word[0];
     d->null_lens |= (uint64_t)1 << (n < 63 ? n : 63);
+    d->null_firsts |= (uint64_t)1 << (c & 63);
     if (n == 0) {
         d->empty_null = true;
     } else if ((c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.') {

@@ -27,11 +27,12 @@ struct csv_dialect {
     size_t delim_len;
     int quote, escape, comment; /* a byte, or -1 */
     bool double_quote, trim, header;
-    bool indexable;     /* the SIMD index can cut it: one-byte delimiter, no escape, no comment */
-    bool empty_null;    /* an empty unquoted cell of a text column is null */
-    bool null_plain;    /* no null word begins like a number, so number kernels need not ask */
-    bool bool_plain;    /* the words are the default ones and no null word is one of them */
-    uint64_t null_lens; /* bit n: some null word has n bytes (bit 63: 63 or more) */
+    bool indexable;       /* the SIMD index can cut it: one-byte delimiter, no escape, no comment */
+    bool empty_null;      /* an empty unquoted cell of a text column is null */
+    bool null_plain;      /* no null word begins like a number, so number kernels need not ask */
+    bool bool_plain;      /* the words are the default ones and no null word is one of them */
+    uint64_t null_lens;   /* bit n: some null word has n bytes (bit 63: 63 or more) */
+    uint64_t null_firsts; /* bit c & 63: some null word begins with c */
     int64_t skip_rows, skip_after;
     const struct hr_csv_opts *opts;
 };
@@ -177,7 +178,9 @@ struct csv_text_out {
     uint8_t *data;
     size_t pos, cap;    /* bytes used, bytes there (HR_PAD more behind) */
     int32_t *offsets;   /* offsets[i + 1] is written for cell i */
-    uint64_t slow_lens; /* cells of these lengths (bit 63: longer too) are left to the exact path */
+    uint64_t slow_lens; /* cells of these lengths (bit 63: longer too) that begin with one of these
+                           bytes (bit c & 63) are left to the exact path */
+    uint64_t slow_firsts;
     int quote;
 };
 /* Each answers which cells it left to the exact path (bit i: cell i), empty ones among them. */

@@ -148,7 +148,8 @@ static unsigned text_scalar(const struct csv_run *run, unsigned from, struct csv
             }
             c.p++;
             c.len -= 2;
-        } else if ((out->slow_lens >> (c.len < 63 ? c.len : 63)) & 1) {
+        } else if (((out->slow_lens >> (c.len < 63 ? c.len : 63)) & 1) &&
+                   ((out->slow_firsts >> (c.p[0] & 63)) & 1)) {
             return i;
         }
         if (out->pos + c.len > out->cap) {

@@ -291,6 +291,7 @@ HR_TARGET_AVX2 static unsigned text_avx2(const struct csv_run *run, unsigned fro
     const size_t cap = out->cap;
     const int quote = out->quote;
     const uint64_t slow_lens = out->slow_lens;
+    const uint64_t slow_firsts = out->slow_firsts;
     uint64_t none = *empty;
     unsigned i = from;
     for (; i < w.count; i++) {
@@ -306,7 +307,8 @@ HR_TARGET_AVX2 static unsigned text_avx2(const struct csv_run *run, unsigned fro
             c.len = inner;
         } else {
             none |= (uint64_t)(c.len == 0) << i;
-            if ((slow_lens >> (c.len < 63 ? c.len : 63)) & 1) {
+            if (((slow_lens >> (c.len < 63 ? c.len : 63)) & 1) &&
+                ((slow_firsts >> (c.p[0] & 63)) & 1)) {
                 break;
             }
         }
