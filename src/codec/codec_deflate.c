@@ -56,7 +56,7 @@ static int zlib_encode_block(struct hr_slice in, int level, uint8_t *out, size_t
 }
 
 static const char *const no_suffixes[] = {NULL};
-static const char *const zlib_suffixes[] = {".zz", ".zlib", NULL};
+static const char *const zlib_suffixes[] = {".zz", ".zlib", ".deflate", NULL};
 
 const struct hr_codec hr_codec_deflate_raw = {
     .name = "deflate-raw",

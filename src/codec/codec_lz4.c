@@ -1,7 +1,7 @@
 /* codec/codec_lz4.c - the lz4 frame format (lz4_Frame_format.md 1.6) by liblz4: frames one after
  * another, linked or independent blocks, skippable frames, header, block and content checksums
- * verified. Objects named .lz4 that Hadoop wrote carry Hadoop's framing instead and are recognised
- * by their first bytes (hadoop_framing.c).
+ * verified. Objects named .lz4 that Hadoop wrote carry Hadoop's framing instead (hadoop_framing.c),
+ * those of `lz4 -l` the legacy frame (codec_lz4_legacy.c); their first bytes tell.
  *
  * Written with independent blocks of 256 KiB, which inflate straight into a slice, and a content
  * checksum, so that the output does not depend on how the input was cut. */
@@ -12,7 +12,9 @@
 #include <lz4hc.h>
 
 static bool lz4_probe(const uint8_t *head, size_t len) {
-    return len >= 4 && head[0] == 0x04 && head[1] == 0x22 && head[2] == 0x4d && head[3] == 0x18;
+    return len >= 4 &&
+           ((head[0] == 0x04 && head[1] == 0x22 && head[2] == 0x4d && head[3] == 0x18) ||
+            hr_lz4_legacy_probe(head, len));
 }
 
 static bool lz4_skippable(const uint8_t *head, size_t len) {
@@ -113,25 +115,14 @@ static void frame_decode_end(void *ctx) {
 
 /* ---- framings under the name .lz4 ---- */
 
-static bool legacy_probe(const uint8_t *head, size_t len) {
-    return len >= 4 && head[0] == 0x02 && head[1] == 0x21 && head[2] == 0x4c && head[3] == 0x18;
-}
-
-static int legacy_begin(void **ctx, struct hr_error *err) {
-    (void)ctx;
-    hr_fail(err, HR_E_UNSUPPORTED, "the lz4 stream is in the legacy format of `lz4 -l`");
-    hr_error_hint(err, "compress it again without -l");
-    return HR_E_UNSUPPORTED;
-}
-
 static bool frame_probe(const uint8_t *head, size_t len) {
-    return lz4_probe(head, len) || lz4_skippable(head, len);
+    return (lz4_probe(head, len) && !hr_lz4_legacy_probe(head, len)) || lz4_skippable(head, len);
 }
 
 static int lz4_decode_begin(void **ctx, struct hr_error *err) {
     static const struct hr_sniff_choice choices[] = {
         {frame_probe, frame_decode_begin, frame_decode_step, frame_decode_end},
-        {legacy_probe, legacy_begin, frame_decode_step, frame_decode_end},
+        {hr_lz4_legacy_probe, hr_lz4_legacy_begin, hr_lz4_legacy_step, hr_lz4_legacy_end},
         {hr_hadoop_probe, hr_lz4_hadoop_begin, hr_hadoop_decode_step, hr_hadoop_decode_end},
         {NULL, frame_decode_begin, frame_decode_step, frame_decode_end},
     };

@@ -178,7 +178,7 @@ int hr_lz4_hadoop_begin(void **ctx, struct hr_error *err) {
 static int lz4_hadoop_decode_block(struct hr_slice in, uint8_t *out, size_t *out_len,
                                    struct hr_error *err) {
     const size_t room = *out_len;
-    if (hr_hadoop_decode_block(&lz4_hadoop, in, out, out_len, NULL) == 0) {
+    if (hr_codec_stream_decode_block(&hr_codec_lz4_hadoop, in, out, out_len, NULL) == 0) {
         return 0;
     }
     *out_len = room;

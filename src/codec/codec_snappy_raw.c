@@ -206,7 +206,7 @@ int hr_snappy_hadoop_begin(void **ctx, struct hr_error *err) {
 
 static int snappy_hadoop_decode_block(struct hr_slice in, uint8_t *out, size_t *out_len,
                                       struct hr_error *err) {
-    return hr_hadoop_decode_block(&snappy_hadoop, in, out, out_len, err);
+    return hr_codec_stream_decode_block(&hr_codec_snappy_hadoop, in, out, out_len, err);
 }
 
 static size_t snappy_hadoop_bound(size_t in_len) {

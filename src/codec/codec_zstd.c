@@ -1,11 +1,13 @@
 /* codec/codec_zstd.c - Zstandard (RFC 8878) by libzstd: frames one after another, skippable frames
- * (a seek table among them) stepped over, content checksums verified where they are present. The
- * window, and with it the memory a frame may ask for, is capped at 128 MiB.
+ * stepped over, content checksums verified where they are present, and a seek table's list of
+ * frames too (zstd_seek.c). The window, and with it the memory a frame may ask for, is capped at
+ * 128 MiB.
  *
  * Streams are written with a content checksum; blocks (pages, which have checks of their own)
  * without. */
 #define ZSTD_STATIC_LINKING_ONLY /* custom allocators at creation */
 #include "codec/leaves.h"
+#include "codec/zstd_seek.h"
 
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -55,6 +57,7 @@ static int zstd_fail(size_t code, bool again, struct hr_error *err) {
 struct zstd_decoder {
     ZSTD_DCtx *dctx;
     bool any, inside; /* a frame ended before; a frame is open */
+    struct hr_zstd_seek seek;
 };
 
 static int zstd_decode_begin(void **ctx, struct hr_error *err) {
@@ -90,6 +93,10 @@ static int zstd_decode_step(void *ctx, struct hr_codec_io *io, bool eof, struct 
         }
         dec->inside = rc != 0;
         dec->any = dec->any || rc == 0;
+        const int seek = hr_zstd_seek_watch(&dec->seek, in.src, in.pos, out.pos, rc == 0, err);
+        if (seek != 0) {
+            return seek;
+        }
         if (io->out_len == 0) {
             return 0;
         }

@@ -234,51 +234,6 @@ int hr_hadoop_encode_step(void *ctx, struct hr_codec_io *io, bool finish, struct
 
 /* ---- blocks ---- */
 
-int hr_hadoop_decode_block(const struct hr_hadoop_ops *ops, struct hr_slice in, uint8_t *out,
-                           size_t *out_len, struct hr_error *err) {
-    const size_t room = *out_len;
-    size_t made = 0;
-    uint32_t left = 0;
-    if (in.len == 0) {
-        return hr_codec_fail_early(err, ops->name);
-    }
-    while (in.len > 0) {
-        uint32_t word = in.len >= 4 ? be32(in.ptr) : 0;
-        if (in.len < 4) {
-            return hr_codec_fail_early(err, ops->name);
-        }
-        in = hr_slice_of(in.ptr + 4, in.len - 4);
-        if (left == 0) {
-            left = word;
-            if (left > room - made) {
-                return hr_codec_fail_room(err, ops->name, room);
-            }
-            continue;
-        }
-        if (word == 0 || word > in.len) {
-            return hr_codec_fail_data(err, ops->name, "an impossible chunk length");
-        }
-        struct hr_slice chunk = hr_slice_of(in.ptr, word);
-        size_t n = hadoop_room(ops, chunk, left);
-        int rc = n == 0 ? hr_codec_fail_data(err, ops->name, "a chunk is longer than its record")
-                        : ops->inflate(chunk, out + made, &n, err);
-        if (rc != 0) {
-            return rc;
-        }
-        if (n == 0 || n > left) {
-            return hr_codec_fail_data(err, ops->name, "a chunk of the wrong length");
-        }
-        made += n;
-        left -= (uint32_t)n;
-        in = hr_slice_of(in.ptr + word, in.len - word);
-    }
-    if (left > 0) {
-        return hr_codec_fail_early(err, ops->name);
-    }
-    *out_len = made;
-    return 0;
-}
-
 size_t hr_hadoop_bound(const struct hr_hadoop_ops *ops, size_t in_len) {
     size_t records = in_len / HADOOP_WRITE + 1;
     return records * (ops->bound(HADOOP_WRITE) + 8);

@@ -98,8 +98,6 @@ int hr_hadoop_encode_begin(const struct hr_hadoop_ops *ops, int level, void **ct
                            struct hr_error *err);
 int hr_hadoop_encode_step(void *ctx, struct hr_codec_io *io, bool finish, struct hr_error *err);
 void hr_hadoop_encode_end(void *ctx);
-int hr_hadoop_decode_block(const struct hr_hadoop_ops *ops, struct hr_slice in, uint8_t *out,
-                           size_t *out_len, struct hr_error *err);
 size_t hr_hadoop_bound(const struct hr_hadoop_ops *ops, size_t in_len);
 int hr_hadoop_encode_block(const struct hr_hadoop_ops *ops, struct hr_slice in, int level,
                            uint8_t *out, size_t *out_len, struct hr_error *err);
@@ -108,6 +106,11 @@ bool hr_hadoop_probe(const uint8_t *head, size_t len);
 /* Decoders of .lz4 and .snappy objects that Hadoop wrote. */
 int hr_lz4_hadoop_begin(void **ctx, struct hr_error *err);
 int hr_snappy_hadoop_begin(void **ctx, struct hr_error *err);
+/* The legacy frame under the name .lz4. */
+bool hr_lz4_legacy_probe(const uint8_t *head, size_t len);
+int hr_lz4_legacy_begin(void **ctx, struct hr_error *err);
+int hr_lz4_legacy_step(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err);
+void hr_lz4_legacy_end(void *ctx);
 /* And of bare snappy blocks under that name. */
 int hr_snappy_bare_begin(void **ctx, struct hr_error *err);
 int hr_snappy_bare_step(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err);

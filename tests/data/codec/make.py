@@ -60,6 +60,23 @@ def lz4_block(data):
     return lz4.block.compress(data, store_size=False)
 
 
+def lz4_legacy(*pieces):
+    """What `lz4 -l` writes, in blocks of any size."""
+    blocks = [lz4_block(piece) for piece in pieces]
+    return b"\x02\x21\x4c\x18" + b"".join(struct.pack("<I", len(b)) + b for b in blocks)
+
+
+def seekable(pieces, checks):
+    """Frames of the pieces and their seek table, with or without checksums (which nobody reads)."""
+    frames = [zstandard.ZstdCompressor(write_checksum=True).compress(piece) for piece in pieces]
+    body = b"".join(
+        struct.pack("<II", len(frame), len(piece)) + (b"\1\2\3\4" if checks else b"")
+        for frame, piece in zip(frames, pieces, strict=True)
+    )
+    body += struct.pack("<IBI", len(pieces), 0x80 if checks else 0, 0x8F92EAB1)
+    return frames, struct.pack("<II", 0x184D2A5E, len(body)) + body
+
+
 def snappy_block(data):
     return bytes(cramjam.snappy.compress_raw(data))
 
@@ -120,10 +137,15 @@ def main():
         + lz4.frame.compress(b"")
         + lz4.frame.compress(C, compression_level=9),
     )
-    write(
-        "bad-legacy.lz4",
-        b"\x02\x21\x4c\x18" + struct.pack("<I", len(lz4_block(TEXT))) + lz4_block(TEXT),
-    )
+    write("legacy.lz4", lz4_legacy(A, B) + lz4_legacy(C))
+    write("bad-legacy.lz4", lz4_legacy(TEXT)[:4] + struct.pack("<I", 1 << 30) + lz4_block(TEXT))
+    frames, table = seekable([A, B, C], checks=False)
+    write("seekable.zst", b"".join(frames) + table)
+    write("bad-seekable-lost.zst", frames[0] + frames[2] + table)
+    frames, table = seekable([A, B, C], checks=True)
+    write("seekable-checks.zst", b"".join(frames) + table)
+    frames, _ = seekable([A, B + C[:7], C[7:]], checks=True)
+    write("bad-seekable-sizes.zst", b"".join(frames) + table)
     write("by-hadoop.lz4", hadoop(lz4_block, [A, B, C]))
     write("chunks.lz4-hadoop", hadoop(lz4_block, [A, B, C]))
     write("block.lz4-raw", lz4_block(TEXT))
