@@ -11,6 +11,7 @@
 #include "base/time.h"
 
 #define RESTARTS_MAX 64
+#define CHANGES_MAX 3 /* of objects replaced or deleted half way */
 
 struct source {
     const struct hr_settings *settings;
@@ -275,23 +276,32 @@ static int run_sources(struct copy *c, struct hr_error *err) {
     return rc;
 }
 
+/* From the beginning; nothing was visible yet. */
+static int start_over(struct copy *c, const char *why, struct hr_error *err) {
+    hr_log(HR_LOG_INFO, "%s: starting over, nothing was visible yet", why);
+    c->sink->ops->abort(c->sink);
+    if (c->commit != NULL) {
+        hr_commit_abort(c->commit);
+    }
+    return open_sources(c, err);
+}
+
 static int run_until_it_fits(struct copy *c, struct hr_error *err) {
+    int changes = 0;
     for (int attempt = 0;; attempt++) {
-        const int rc = run_sources(c, err);
-        if (rc != HR_WIDEN) {
+        int rc = run_sources(c, err);
+        if (rc == HR_WIDEN) {
+            if (attempt == RESTARTS_MAX) {
+                return hr_fail(err, HR_E_SCHEMA, "could not find a schema that holds every file");
+            }
+            rc = start_over(c, "a value needs a wider schema", err);
+        } else if (rc == HR_E_CHANGED && c->conf->stream_fd < 0 && changes++ < CHANGES_MAX) {
+            rc = start_over(c, "an object changed while it was read", err);
+        } else {
             return rc;
         }
-        if (attempt == RESTARTS_MAX) {
-            return hr_fail(err, HR_E_SCHEMA, "could not find a schema that holds every file");
-        }
-        hr_log(HR_LOG_INFO, "a value needs a wider schema: starting over, nothing was visible yet");
-        c->sink->ops->abort(c->sink);
-        if (c->commit != NULL) {
-            hr_commit_abort(c->commit);
-        }
-        const int again = open_sources(c, err);
-        if (again != 0) {
-            return again;
+        if (rc != 0) {
+            return rc;
         }
     }
 }

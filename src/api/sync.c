@@ -350,6 +350,7 @@ static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, stru
     }
     pthread_mutex_lock(&s->plan_lock);
     hr_pending_read(&s->unread, info->inputs, info->n_inputs);
+    hr_plan_done(s->plan, info->seq);
     pthread_mutex_unlock(&s->plan_lock);
     if (rc == 0 && info->n_inputs > 0) {
         rc = hr_band_checkpoint(t->band, info->inputs[info->n_inputs - 1].key, err);
@@ -382,6 +383,18 @@ static int next_task(void *user, struct hr_task **out, struct hr_error *err) {
         *out = s->pending;
         s->pending = NULL;
     }
+    pthread_mutex_unlock(&s->plan_lock);
+    return rc;
+}
+
+/* An object changed half way: what was given out since the last checkpoint is planned again. */
+static int redo(void *user, const char *key, bool *gone, struct hr_error *err) {
+    struct sync *s = user;
+    pthread_mutex_lock(&s->plan_lock);
+    hr_task_free(s->pending);
+    s->pending = NULL;
+    hr_pending_release(&s->unread);
+    const int rc = hr_plan_redo(s->plan, key, gone, err);
     pthread_mutex_unlock(&s->plan_lock);
     return rc;
 }
@@ -476,6 +489,7 @@ static int run_table(struct sync *s, struct hr_error *err) {
                                           .write = &s->write,
                                           .sink = s->sink,
                                           .checkpoint = at_checkpoint,
+                                          .redo = redo,
                                           .user = s,
                                           .progress = s->conf->progress};
     if (rc == 0) {
@@ -531,7 +545,8 @@ static int run_streams(struct sync *s, struct hr_error *err) {
                                       .settings = s->conf->settings,
                                       .catalog = s->conf->catalog,
                                       .fresh = is_fresh,
-                                      .fresh_user = s};
+                                      .fresh_user = s,
+                                      .redo = true};
     int rc = hr_plan_open(&conf, &s->plan, err);
     while (rc == 0) {
         if (s->pending == NULL) {

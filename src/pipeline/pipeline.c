@@ -10,11 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "pipeline/work.h"
 
 volatile int hr_cancelled = 0;
 
 #define WORKERS_MAX 64
+/* A checkpoint is begun anew at most so often because an object changed under it. */
+#define REDOS_MAX 3
 
 enum slot_state { SLOT_FREE, SLOT_RUNNING, SLOT_DONE };
 
@@ -32,6 +35,13 @@ struct pipe {
     struct hr_input *inputs; /* since the last checkpoint */
     size_t n_inputs, inputs_cap;
     int64_t border_end; /* where the last split of the open object ended, -1 none */
+    int64_t seq;        /* of the last task assembled, -1 none */
+    char *lost;         /* key of an object that changed half way */
+    int redos;          /* since the last checkpoint */
+    struct {            /* what to go back to then */
+        struct hr_run_counts counts;
+        struct hr_schema *schema;
+    } before;
 
     pthread_mutex_t lock; /* slots, sequence numbers, current */
     pthread_cond_t changed;
@@ -160,19 +170,38 @@ static int check_ratio(const struct pipe *p, struct hr_error *err) {
     return HR_E_BAD_RECORDS;
 }
 
+/* From here the run goes on when an object changes half way. */
+static void remember_place(struct pipe *p) {
+    p->redos = 0;
+    p->before.counts = p->counts;
+    hr_schema_unref(p->before.schema);
+    p->before.schema = hr_schema_ref(p->current);
+}
+
 static int checkpoint(struct pipe *p, bool last, struct hr_error *err) {
     int rc = check_ratio(p, err);
     if (rc == 0) {
         rc = p->conf->sink->ops->cut(p->conf->sink, err);
     }
     if (rc == 0 && p->conf->checkpoint != NULL) {
-        const struct hr_checkpoint_info info = {p->inputs, p->n_inputs, &p->counts, last};
+        const struct hr_checkpoint_info info = {p->inputs, p->n_inputs, &p->counts, p->seq, last};
         rc = p->conf->checkpoint(p->conf->user, &info, err);
     }
     if (rc == 0) {
         forget_inputs(p);
+        remember_place(p);
     }
     return rc;
+}
+
+static void show_progress(const struct pipe *p, const struct hr_run_counts *c) {
+    struct hr_progress *progress = p->conf->progress;
+    if (progress != NULL) {
+        atomic_fetch_add(&progress->bytes_in, c->bytes);
+        atomic_fetch_add(&progress->objects, c->objects);
+        atomic_fetch_add(&progress->rows_in, c->rows_in);
+        atomic_fetch_add(&progress->rows_out, c->rows_out);
+    }
 }
 
 static void add_counts(struct pipe *p, const struct hr_run_counts *c) {
@@ -183,13 +212,7 @@ static void add_counts(struct pipe *p, const struct hr_run_counts *c) {
     p->counts.nulled += c->nulled;
     p->counts.deleted += c->deleted;
     p->counts.replaced += c->replaced;
-    struct hr_progress *progress = p->conf->progress;
-    if (progress != NULL) {
-        atomic_fetch_add(&progress->bytes_in, c->bytes);
-        atomic_fetch_add(&progress->objects, c->objects);
-        atomic_fetch_add(&progress->rows_in, c->rows_in);
-        atomic_fetch_add(&progress->rows_out, c->rows_out);
-    }
+    show_progress(p, c);
 }
 
 static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
@@ -214,6 +237,19 @@ static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
     return rc;
 }
 
+/* A task's error is the run's. An object that is not what it was may be read again. */
+static int failed(struct pipe *p, const struct hr_result *r, struct hr_error *err) {
+    if (err != NULL) {
+        *err = r->err;
+    }
+    if (r->rc == HR_E_CHANGED || r->rc == HR_E_NO_OBJECT) {
+        hr_free(p->lost);
+        p->lost = hr_strdup(r->err.object);
+        return HR_E_CHANGED;
+    }
+    return r->rc;
+}
+
 /* Take the head's result: run it again where it was made on a wrong guess, then hand it on. */
 static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
                     struct hr_error *err) {
@@ -234,10 +270,7 @@ static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
         hr_work_task(own, slot->task, p->current, r);
     }
     if (r->rc != 0) {
-        if (err != NULL) {
-            *err = r->err;
-        }
-        return r->rc;
+        return failed(p, r, err);
     }
     pthread_mutex_lock(&p->lock);
     if (!hr_schema_equal(p->current, r->final)) {
@@ -249,6 +282,7 @@ static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
     if (rc == 0) {
         add_counts(p, &r->counts);
         remember_border(p, slot);
+        p->seq = slot->task->seq;
         /* Without a callback nothing is published in between: a destination of one file goes on. */
         if (slot->task->ends_checkpoint && !slot->task->ends_stream &&
             p->conf->checkpoint != NULL) {
@@ -442,9 +476,52 @@ static int run_threads(struct pipe *p, struct hr_error *err) {
     return rc;
 }
 
+/* Go back to the last checkpoint; 0: the run may be tried again. */
+static int start_again(struct pipe *p, struct hr_error *err) {
+    if (p->conf->redo == NULL || p->lost[0] == '\0') {
+        return HR_E_CHANGED;
+    }
+    if (p->redos++ == REDOS_MAX) {
+        hr_fail(err, HR_E_CHANGED, "could not read '%s': it was replaced again and again, %d times",
+                p->lost, REDOS_MAX + 1);
+        hr_error_object(err, p->lost);
+        hr_error_hint(err, "run again when nobody writes to it; what was read before is saved");
+        return HR_E_CHANGED;
+    }
+    bool gone = false;
+    int rc = p->conf->sink->ops->rewind(p->conf->sink, err);
+    if (rc == 0) {
+        rc = p->conf->redo(p->conf->user, p->lost, &gone, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    hr_log(HR_LOG_INFO, "'%s' was %s while it was read: back to the last checkpoint", p->lost,
+           gone ? "deleted" : "replaced");
+    struct hr_run_counts undone = p->counts;
+    undone.bytes = p->before.counts.bytes - undone.bytes;
+    undone.objects = p->before.counts.objects - undone.objects;
+    undone.rows_in = p->before.counts.rows_in - undone.rows_in;
+    undone.rows_out = p->before.counts.rows_out - undone.rows_out;
+    show_progress(p, &undone);
+    p->counts = p->before.counts;
+    p->counts.deleted += gone;
+    p->counts.replaced += !gone;
+    p->before.counts = p->counts;
+    forget_inputs(p);
+    hr_schema_unref(p->current);
+    p->current = hr_schema_ref(p->before.schema);
+    p->border_end = -1;
+    p->given = p->head = 0;
+    p->no_more = p->stop = false;
+    p->plan_rc = 0;
+    return 0;
+}
+
 int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *counts,
                     struct hr_schema **out_schema, struct hr_error *err) {
-    struct pipe p = {.conf = conf, .current = hr_schema_ref(conf->read_schema), .border_end = -1};
+    struct pipe p = {
+        .conf = conf, .current = hr_schema_ref(conf->read_schema), .border_end = -1, .seq = -1};
     pthread_mutex_init(&p.lock, NULL);
     pthread_mutex_init(&p.plan_lock, NULL);
     pthread_cond_init(&p.changed, NULL);
@@ -458,14 +535,23 @@ int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *c
         rc = conf->sink->ops->schema(conf->sink, hr_work_out_schema(&shape), err);
     }
     hr_worker_release(&shape);
-    if (rc == 0) {
+    remember_place(&p);
+    while (rc == 0) {
         rc = conf->workers > 1 ? run_threads(&p, err) : run_inline(&p, err);
+        if (rc != HR_E_CHANGED || p.lost == NULL) {
+            break;
+        }
+        rc = start_again(&p, err);
+        hr_free(p.lost);
+        p.lost = NULL;
     }
     if (rc == 0 && !conf->more_follows) {
         rc = checkpoint(&p, true, err);
     }
     forget_inputs(&p);
     hr_free(p.inputs);
+    hr_free(p.lost);
+    hr_schema_unref(p.before.schema);
     *counts = p.counts;
     *out_schema = p.current;
     pthread_cond_destroy(&p.changed);

@@ -42,6 +42,7 @@ struct hr_checkpoint_info {
     const struct hr_input *inputs; /* objects read since the checkpoint before */
     size_t n_inputs;
     const struct hr_run_counts *counts; /* of the whole run so far */
+    int64_t seq;                        /* of its last task in the plan; -1: it has none */
     bool last;                          /* the stream's last */
 };
 
@@ -71,6 +72,11 @@ struct hr_pipeline_conf {
     int (*checkpoint)(void *user, const struct hr_checkpoint_info *info, struct hr_error *err);
     /* Called for each rejected record when on_error allows it; NULL: they are only counted. */
     int (*rejected)(void *user, const struct hr_rejected *what, struct hr_error *err);
+    /* An object was replaced or deleted while rows of it were in finished tasks. Everything since
+     * the last checkpoint is forgotten (counts, rejects, what the sink was given); tasks that were
+     * given out since are void. Called between, while no worker runs: plan them again, with this
+     * object as it is now (*gone: without it). NULL: the run fails with HR_E_CHANGED. */
+    int (*redo)(void *user, const char *key, bool *gone, struct hr_error *err);
     void *user;
     bool more_follows;            /* no checkpoint at the end: another run goes on with this sink */
     struct hr_progress *progress; /* NULL allowed */
@@ -78,7 +84,8 @@ struct hr_pipeline_conf {
 
 /* HR_WIDEN: a destination of one file must be started over; *out_schema then (and after success)
  * holds a reference to the widest read schema met. HR_E_CANCELLED when hr_cancelled was set. The
- * sink is not aborted on failure: the caller decides. */
+ * sink is not aborted on failure: the caller decides. HR_E_CHANGED: an object was replaced or
+ * deleted half way, and could not be read again. */
 int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *counts,
                     struct hr_schema **out_schema, struct hr_error *err);
 

@@ -60,6 +60,44 @@ void hr_object_queue_pop(struct hr_object_queue *queue) {
     queue->count--;
 }
 
+int hr_object_queue_move(struct hr_object_queue *to, struct hr_object_queue *from,
+                         struct hr_error *err) {
+    const int rc = to->count == to->cap ? grow(to, err) : 0;
+    if (rc) {
+        return rc;
+    }
+    to->items[(to->head + to->count++) % to->cap] = from->items[from->head];
+    from->head = (from->head + 1) % from->cap;
+    from->count--;
+    return 0;
+}
+
+int hr_object_queue_move_back(struct hr_object_queue *to, struct hr_object_queue *from,
+                              struct hr_error *err) {
+    const int rc = to->count == to->cap ? grow(to, err) : 0;
+    if (rc) {
+        return rc;
+    }
+    to->head = (to->head + to->cap - 1) % to->cap;
+    to->items[to->head] = from->items[(from->head + --from->count) % from->cap];
+    to->count++;
+    return 0;
+}
+
+int hr_queued_renew(struct hr_queued *object, const struct hr_object_info *info,
+                    struct hr_error *err) {
+    const size_t etag_len = strlen(info->etag);
+    char *text = hr_realloc(object->key, (size_t)object->key_len + etag_len + 2);
+    if (text == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "out of memory for the plan");
+    }
+    memcpy(text + object->key_len + 1, info->etag, etag_len + 1);
+    object->key = text;
+    object->size = info->size;
+    object->mtime_us = info->mtime_us;
+    return 0;
+}
+
 void hr_object_queue_release(struct hr_object_queue *queue) {
     while (queue->count) {
         hr_object_queue_pop(queue);

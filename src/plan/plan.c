@@ -36,6 +36,7 @@ struct hr_plan {
 
     struct hr_pieces pieces; /* of the large object at the queue's front */
     size_t next_piece;
+    struct hr_object_queue given; /* in tasks that are not done; see hr_plan_redo */
 
     struct hr_plan_totals totals;
 };
@@ -241,13 +242,26 @@ static int add_piece(struct hr_plan *plan, struct hr_task *task, const struct hr
 /* The object at the front is taken into the plan: numbered, counted, shown. */
 static int take_front(struct hr_plan *plan, struct hr_error *err) {
     struct hr_object object;
-    hr_queued_object(hr_object_queue_at(&plan->queue, 0), &object);
+    struct hr_queued *front = &plan->queue.items[plan->queue.head];
+    hr_queued_object(front, &object);
+    front->seq = plan->seq;
+    front->checkpoint = plan->checkpoint;
+    front->file = plan->file;
     int rc = plan->conf.chosen ? plan->conf.chosen(plan->conf.chosen_user, &object, err) : 0;
     plan->checkpoint_sum += object.info.size;
     plan->file++;
     plan->totals.objects++;
     plan->totals.bytes += (uint64_t)object.info.size;
     return rc;
+}
+
+/* The object at the front is in tasks whole. */
+static int leave_front(struct hr_plan *plan, struct hr_error *err) {
+    if (plan->conf.redo) {
+        return hr_object_queue_move(&plan->given, &plan->queue, err);
+    }
+    hr_object_queue_pop(&plan->queue);
+    return 0;
 }
 
 static void whole_piece(const struct hr_queued *queued, int64_t file, struct hr_piece *out) {
@@ -270,7 +284,7 @@ static int piece_task(struct hr_plan *plan, struct hr_task *task, struct hr_erro
     if (rc == 0 && ++plan->next_piece == plan->pieces.count) {
         plan->next_piece = 0;
         hr_pieces_release(&plan->pieces);
-        hr_object_queue_pop(&plan->queue);
+        rc = leave_front(plan, err);
     }
     return rc;
 }
@@ -309,10 +323,12 @@ static int fill_task(struct hr_plan *plan, struct hr_task *task, struct hr_error
         if (rc == 0) {
             rc = take_front(plan, err);
         }
+        if (rc == 0) {
+            rc = leave_front(plan, err);
+        }
         if (rc) {
             return rc;
         }
-        hr_object_queue_pop(&plan->queue);
     }
 }
 
@@ -391,6 +407,69 @@ int hr_plan_ahead(struct hr_plan *plan, long stream, size_t limit,
     }
 }
 
+/* ---- doing it again -------------------------------------------------------------------------- */
+
+void hr_plan_done(struct hr_plan *plan, int64_t seq) {
+    while (plan->given.count > 0 && hr_object_queue_at(&plan->given, 0)->seq <= seq) {
+        hr_object_queue_pop(&plan->given);
+    }
+}
+
+/* The queue's front as it is now; popped when there is nothing to read any more. */
+static int renew_front(struct hr_plan *plan, bool *gone, struct hr_error *err) {
+    struct hr_queued *front = &plan->queue.items[plan->queue.head];
+    struct hr_object_info info = {0};
+    struct hr_store *store = plan->conf.store;
+    const int rc = store->driver->stat(store, front->key, &info, NULL, err);
+    if (rc != 0 && rc != HR_E_NO_OBJECT) {
+        return rc;
+    }
+    if (rc == 0 && info.size > 0) {
+        return hr_queued_renew(front, &info, err);
+    }
+    hr_error_clear(err);
+    *gone = true;
+    hr_object_queue_pop(&plan->queue);
+    return 0;
+}
+
+/* Plan on as before this object came into a task. */
+static void go_back_to(struct hr_plan *plan, const struct hr_queued *object) {
+    plan->totals.tasks -= (uint64_t)(plan->seq - object->seq);
+    plan->seq = object->seq;
+    plan->stream = object->stream;
+    plan->checkpoint = object->checkpoint;
+    plan->checkpoint_sum = 0;
+    plan->file = object->file;
+}
+
+/* The queue's front is planned again. */
+static int take_back(struct hr_plan *plan, const char *changed, bool *gone, struct hr_error *err) {
+    const struct hr_queued *front = hr_object_queue_at(&plan->queue, 0);
+    plan->totals.objects--;
+    plan->totals.bytes -= (uint64_t)front->size;
+    go_back_to(plan, front);
+    return strcmp(front->key, changed) == 0 ? renew_front(plan, gone, err) : 0;
+}
+
+int hr_plan_redo(struct hr_plan *plan, const char *changed, bool *out_gone, struct hr_error *err) {
+    int rc = 0;
+    *out_gone = false;
+    plan->totals.complete = false;
+    if (plan->next_piece > 0) { /* the large object at the front was begun */
+        plan->next_piece = 0;
+        hr_pieces_release(&plan->pieces);
+        rc = take_back(plan, changed, out_gone, err);
+    }
+    while (rc == 0 && plan->given.count > 0) {
+        rc = hr_object_queue_move_back(&plan->queue, &plan->given, err);
+        if (rc == 0) {
+            rc = take_back(plan, changed, out_gone, err);
+        }
+    }
+    return rc;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int hr_plan_open(const struct hr_plan_conf *conf, struct hr_plan **out, struct hr_error *err) {
@@ -442,6 +521,7 @@ void hr_plan_close(struct hr_plan *plan) {
     if (plan) {
         hr_pieces_release(&plan->pieces);
         hr_object_queue_release(&plan->queue);
+        hr_object_queue_release(&plan->given);
         hr_scan_close(plan->scan);
         hr_free(plan);
     }

@@ -212,6 +212,7 @@ struct hr_plan_conf {
     void *fresh_user;
     int list_width;
     bool no_schema; /* do not infer (count, ls) */
+    bool redo;      /* remember what is in tasks until hr_plan_done, for hr_plan_redo */
     /* Known work in place of a listing (Olake's pending chunks come through `fresh`); unused: NULL
      */
     /* Called for every chosen object in scan order before its task is given out (manifests, `plan
@@ -245,6 +246,12 @@ int hr_plan_next(struct hr_plan *plan, struct hr_task **out, struct hr_error *er
 int hr_plan_ahead(struct hr_plan *plan, long stream, size_t limit,
                   int (*each)(void *user, const struct hr_object *object, struct hr_error *err),
                   void *user, struct hr_error *err);
+/* Tasks up to this `seq` are done for good. */
+void hr_plan_done(struct hr_plan *plan, int64_t seq);
+/* All tasks given out since hr_plan_done are void: their objects are given out again, in the same
+ * order. The object of this key is looked at again first (one HEAD): it is read as it is now, or,
+ * *out_gone, left out when it is deleted or empty. */
+int hr_plan_redo(struct hr_plan *plan, const char *changed, bool *out_gone, struct hr_error *err);
 void hr_plan_get_totals(const struct hr_plan *plan, struct hr_plan_totals *out);
 const struct hr_scan *hr_plan_scan(const struct hr_plan *plan);
 void hr_plan_close(struct hr_plan *plan);

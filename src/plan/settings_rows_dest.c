@@ -46,9 +46,10 @@ const struct hr_option hr_rows_dest[] = {
     {FIELD(page_crc), .type = HR_OPT_BOOL, .def = "false",
      .text = "Write a checksum for every Parquet page."},
     {FIELD(bloom_filter_columns), .type = HR_OPT_LIST,
-     .text = "Columns that get a Bloom filter, by which readers skip row groups when they look for "
-             "one value. A member of a nested column is named by its path, a.b; names that a stream "
-             "lacks are ignored."},
+     .text =
+         "Columns that get a Bloom filter, by which readers skip row groups when they look for "
+         "one value. A member of a nested column is named by its path, a.b; names that a stream "
+         "lacks are ignored."},
     {FIELD(statistics), .type = HR_OPT_BOOL, .def = "true",
      .text = "Write smallest and largest values, by which readers skip row groups."},
     {FIELD(parquet_version), .type = HR_OPT_ENUM, .def = "2", .values = "1|2",

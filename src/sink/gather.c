@@ -360,6 +360,14 @@ static int gather_cut(struct hr_sink *sink, struct hr_error *err) {
     return rc;
 }
 
+static int gather_rewind(struct hr_sink *sink, struct hr_error *err) {
+    struct gather *g = (struct gather *)sink;
+    empty(g);
+    const int rc = g->conf.behind->ops->rewind(g->conf.behind, err);
+    take_figures(g);
+    return rc;
+}
+
 static void gather_abort(struct hr_sink *sink) {
     struct gather *g = (struct gather *)sink;
     empty(g);
@@ -387,6 +395,7 @@ int hr_sink_gather(const struct hr_gather_conf *conf, struct hr_sink **out, stru
                                            .schema = gather_schema,
                                            .put = gather_put,
                                            .cut = gather_cut,
+                                           .rewind = gather_rewind,
                                            .abort = gather_abort,
                                            .close = gather_close};
     struct gather *g = hr_calloc(1, sizeof(*g));

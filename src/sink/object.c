@@ -20,6 +20,9 @@ struct object_sink {
     struct hr_file_writer *writer;
     int64_t file_rows;
     bool wrote; /* one key: a file was finished */
+    struct {
+        int64_t files, bytes, rows;
+    } at_cut;
 };
 
 static int finish_file(struct object_sink *s, struct hr_error *err) {
@@ -135,11 +138,19 @@ static int object_cut(struct hr_sink *sink, struct hr_error *err) {
         s->schema != NULL) {
         rc = start_file(s, err);
     }
-    return rc == 0 ? finish_file(s, err) : rc;
+    if (rc == 0) {
+        rc = finish_file(s, err);
+    }
+    if (rc == 0) {
+        hr_commit_mark(s->conf.commit);
+        s->at_cut.files = s->base.files;
+        s->at_cut.bytes = s->base.bytes;
+        s->at_cut.rows = s->base.rows;
+    }
+    return rc;
 }
 
-static void object_abort(struct hr_sink *sink) {
-    struct object_sink *s = (struct object_sink *)sink;
+static void drop_open(struct object_sink *s) {
     if (s->writer != NULL) {
         s->writer->ops->close(s->writer);
         s->writer = NULL;
@@ -148,6 +159,23 @@ static void object_abort(struct hr_sink *sink) {
         hr_output_discard(s->output);
         s->output = NULL;
     }
+}
+
+static int object_rewind(struct hr_sink *sink, struct hr_error *err) {
+    struct object_sink *s = (struct object_sink *)sink;
+    (void)err;
+    drop_open(s);
+    hr_commit_rollback(s->conf.commit);
+    s->wrote = false; /* a destination of one file is cut at its end only */
+    s->base.files = s->at_cut.files;
+    s->base.bytes = s->at_cut.bytes;
+    s->base.rows = s->at_cut.rows;
+    return 0;
+}
+
+static void object_abort(struct hr_sink *sink) {
+    struct object_sink *s = (struct object_sink *)sink;
+    drop_open(s);
     hr_schema_unref(s->schema);
     s->schema = NULL;
     s->wrote = false;
@@ -176,6 +204,7 @@ int hr_sink_object(const struct hr_object_sink_conf *conf, struct hr_sink **out,
                                            .schema = object_schema,
                                            .put = object_put,
                                            .cut = object_cut,
+                                           .rewind = object_rewind,
                                            .abort = object_abort,
                                            .close = object_close};
     *out = NULL;

@@ -21,6 +21,9 @@ struct hr_sink_ops {
                struct hr_error *err);
     /* Finish open files; what was put so far is complete and can be published. */
     int (*cut)(struct hr_sink *sink, struct hr_error *err);
+    /* Forget what was put since the last cut, as if it had never come. HR_E_CHANGED: it is visible
+     * already. */
+    int (*rewind)(struct hr_sink *sink, struct hr_error *err);
     /* Forget open files. */
     void (*abort)(struct hr_sink *sink);
     void (*close)(struct hr_sink *sink);

@@ -85,6 +85,16 @@ static int stream_cut(struct hr_sink *sink, struct hr_error *err) {
     return rc;
 }
 
+static int stream_rewind(struct hr_sink *sink, struct hr_error *err) {
+    const struct stream_sink *s = (const struct stream_sink *)sink;
+    if (s->out.base.written == 0 && s->base.rows == 0) {
+        return 0;
+    }
+    return hr_fail(err, HR_E_CHANGED,
+                   "could not read an object again: rows of it are on standard "
+                   "output already");
+}
+
 static void stream_abort(struct hr_sink *sink) {
     struct stream_sink *s = (struct stream_sink *)sink;
     if (s->writer != NULL) {
@@ -106,6 +116,7 @@ int hr_sink_stream(int fd, const struct hr_format *format, const struct hr_write
                                            .schema = stream_schema,
                                            .put = stream_put,
                                            .cut = stream_cut,
+                                           .rewind = stream_rewind,
                                            .abort = stream_abort,
                                            .close = stream_close};
     static const struct hr_out_ops out_ops = {.write = fd_write, .close = fd_close};
@@ -145,6 +156,12 @@ static int null_cut(struct hr_sink *sink, struct hr_error *err) {
     return 0;
 }
 
+static int null_rewind(struct hr_sink *sink, struct hr_error *err) {
+    (void)sink; /* it is never cut for good: rows are counted by the caller */
+    (void)err;
+    return 0;
+}
+
 static void null_abort(struct hr_sink *sink) {
     sink->rows = 0;
 }
@@ -158,6 +175,7 @@ int hr_sink_null(struct hr_sink **out, struct hr_error *err) {
                                            .schema = null_schema,
                                            .put = null_put,
                                            .cut = null_cut,
+                                           .rewind = null_rewind,
                                            .abort = null_abort,
                                            .close = null_close};
     struct hr_sink *sink = hr_calloc(1, sizeof(*sink));

@@ -41,6 +41,7 @@ struct hr_commit {
     uint64_t nonce; /* of this run: an object of the same name by another run is not ours */
     struct hr_output *outputs; /* in order of opening */
     struct hr_output **tail;
+    unsigned marked, marked_index; /* outputs and index at the last mark */
     struct hr_published *published;
     size_t n_published;
 };
@@ -261,6 +262,7 @@ static void finish_publish(struct hr_commit *commit) {
     commit->tail = &commit->outputs;
     commit->seq++;
     commit->index = 0;
+    commit->marked = commit->marked_index = 0;
 }
 
 static int publish_plain(struct hr_commit *commit, struct hr_error *err) {
@@ -532,6 +534,28 @@ const struct hr_published *hr_commit_published(const struct hr_commit *commit, s
     return commit->published;
 }
 
+void hr_commit_mark(struct hr_commit *commit) {
+    commit->marked = 0;
+    for (const struct hr_output *o = commit->outputs; o != NULL; o = o->next) {
+        commit->marked++;
+    }
+    commit->marked_index = commit->index;
+}
+
+void hr_commit_rollback(struct hr_commit *commit) {
+    struct hr_output **link = &commit->outputs;
+    for (size_t i = 0; i < commit->marked; i++) {
+        link = &(*link)->next;
+    }
+    while (*link != NULL) {
+        struct hr_output *o = *link;
+        *link = o->next;
+        drop_output(o);
+    }
+    commit->tail = link;
+    commit->index = commit->marked_index;
+}
+
 void hr_commit_abort(struct hr_commit *commit) {
     const bool any = commit->outputs != NULL;
     while (commit->outputs != NULL) {
@@ -544,6 +568,7 @@ void hr_commit_abort(struct hr_commit *commit) {
     }
     commit->tail = &commit->outputs;
     commit->index = 0;
+    commit->marked = commit->marked_index = 0;
 }
 
 void hr_commit_end(struct hr_commit *commit) {

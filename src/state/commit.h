@@ -78,6 +78,10 @@ struct hr_published {
     int64_t rows, bytes;
 };
 const struct hr_published *hr_commit_published(const struct hr_commit *commit, size_t *out_count);
+/* Outputs opened after a mark (or since the last publish) can be forgotten alone: their uploads are
+ * aborted, their names given again. */
+void hr_commit_mark(struct hr_commit *commit);
+void hr_commit_rollback(struct hr_commit *commit);
 /* Forget everything staged (uploads aborted, `.tmp` removed). */
 void hr_commit_abort(struct hr_commit *commit);
 /* abort, then free. NULL allowed. */

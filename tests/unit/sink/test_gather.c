@@ -53,6 +53,13 @@ static int rec_cut(struct hr_sink *sink, struct hr_error *err) {
     return 0;
 }
 
+static int rec_rewind(struct hr_sink *sink, struct hr_error *err) {
+    (void)sink;
+    (void)err;
+    note("rewind ");
+    return 0;
+}
+
 static void rec_abort(struct hr_sink *sink) {
     sink->rows = 0;
     note("abort ");
@@ -68,6 +75,7 @@ static struct hr_sink *behind(void) {
                                            .schema = rec_schema,
                                            .put = rec_put,
                                            .cut = rec_cut,
+                                           .rewind = rec_rewind,
                                            .abort = rec_abort,
                                            .close = rec_close};
     memset(&recorder, 0, sizeof(recorder));
@@ -205,7 +213,11 @@ static void test_abort_forgets(void **state) {
     sink->ops->abort(sink);
     assert_rc(put(sink, "x/", 1, 10, &err), 0, &err);
     assert_rc(sink->ops->cut(sink, &err), 0, &err);
-    assert_string_equal(recorder.text, "abort x/001*10 cut ");
+    assert_rc(put(sink, "y/", 2, 20, &err), 0, &err);
+    assert_rc(sink->ops->rewind(sink, &err), 0, &err);
+    assert_rc(put(sink, "z/", 3, 30, &err), 0, &err);
+    assert_rc(sink->ops->cut(sink, &err), 0, &err);
+    assert_string_equal(recorder.text, "abort x/001*10 cut rewind z/003*30 cut ");
     hr_sink_close(sink);
     assert_int_equal(hr_mem_live(), live);
 }
