@@ -1,9 +1,8 @@
 /* base/num.c - numbers from text and to text.
  *
- * Doubles are read by Clinger's fast path (up to 19 digits, powers of ten exactly representable);
- * what it cannot decide goes to strtod in the C locale, which glibc rounds correctly. Doubles are
- * written as the shortest of %.15g, %.16g, %.17g that reads back equal, with a fast path for
- * decimals of few digits.
+ * Doubles of up to 19 digits are read by Clinger's fast path or num_float.c, longer ones too when
+ * the digits behind the nineteenth decide nothing; the rest goes to strtod in the C locale, which
+ * glibc rounds correctly. Doubles are written with the shortest digits that read back equal.
  */
 #include "base/num.h"
 
@@ -16,6 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/num_float.h"
 
 static inline unsigned digit_at(const char *p) {
     return (unsigned)(unsigned char)*p - '0';
@@ -116,7 +116,7 @@ static size_t scan_exponent(const char *text, size_t i, size_t len, int64_t *out
     const size_t first = i;
     int64_t e = 0;
     for (; i < len && digit_at(text + i) <= 9; i++) {
-        if (e < 100000) {
+        if (e < 100000000) { /* more digits than any text has */
             e = e * 10 + digit_at(text + i);
         }
     }
@@ -200,6 +200,20 @@ static bool parse_special(const char *text, size_t len, double *out) {
     return false;
 }
 
+/* False when digits behind the nineteenth decide the rounding. */
+static bool quick_double(const struct decimal_text *d, double *out) {
+    const int dropped = d->n_digits > 19 ? d->n_digits - 19 : 0;
+    const double low = hr_double_of(d->digits, d->exponent + dropped);
+    if (dropped > 0) {
+        const double high = hr_double_of(d->digits + 1, d->exponent + dropped);
+        if (memcmp(&low, &high, sizeof(low)) != 0) {
+            return false;
+        }
+    }
+    *out = d->minus ? -low : low;
+    return true;
+}
+
 bool hr_parse_double(const char *text, size_t len, bool special, double *out) {
     struct decimal_text d;
     if (!scan_decimal(text, len, &d)) {
@@ -211,7 +225,10 @@ bool hr_parse_double(const char *text, size_t len, bool special, double *out) {
         *out = d.minus ? -v : v;
         return true;
     }
-    const double v = slow_double(text, len);
+    double v;
+    if (!quick_double(&d, &v)) {
+        v = slow_double(text, len);
+    }
     if (isinf(v) && !special) {
         return false;
     }
@@ -263,7 +280,8 @@ bool hr_parse_decimal(const char *text, size_t len, int precision, int scale, hr
         }
         v = v * 10 + digit;
     }
-    for (int64_t drop = fraction - exponent; drop > scale; drop--) { /* 1200e-4 with scale 2 */
+    for (int64_t drop = fraction - exponent; drop > scale && v != 0;
+         drop--) { /* 1200e-4, scale 2 */
         if (v % 10 != 0) {
             return false;
         }
@@ -315,57 +333,28 @@ size_t hr_format_i64(int64_t value, char *out) {
     return hr_format_u64((uint64_t)value, out);
 }
 
-/* digits * 10^-frac as plain decimal text; frac in 0..17. */
-static size_t put_fixed(uint64_t digits, int frac, bool dot, char *out) {
-    char tmp[24];
-    size_t n = hr_format_u64(digits, tmp);
-    size_t len = 0;
+/* n digits, the last `frac` (0..21) of them behind the point. */
+static size_t put_fixed(const char *digits, size_t n, size_t frac, bool dot, char *out) {
     if (frac == 0) {
-        memcpy(out, tmp, n);
-        len = n;
+        memcpy(out, digits, n);
         if (dot) {
-            memcpy(out + len, ".0", 2);
-            len += 2;
+            memcpy(out + n, ".0", 2);
         }
-        return len;
+        return n + (dot ? 2 : 0);
     }
-    if (n <= (size_t)frac) {
-        out[len++] = '0';
-        out[len++] = '.';
-        const size_t zeros = (size_t)frac - n;
-        memset(out + len, '0', zeros);
-        len += zeros;
-        memcpy(out + len, tmp, n);
-        return len + n;
+    if (n <= frac) {
+        memcpy(out, "0.", 2);
+        memset(out + 2, '0', frac - n);
+        memcpy(out + 2 + frac - n, digits, n);
+        return 2 + frac;
     }
-    memcpy(out, tmp, n - (size_t)frac);
-    len = n - (size_t)frac;
-    out[len++] = '.';
-    memcpy(out + len, tmp + n - (size_t)frac, (size_t)frac);
-    return len + (size_t)frac;
+    memcpy(out, digits, n - frac);
+    out[n - frac] = '.';
+    memcpy(out + n - frac + 1, digits + n - frac, frac);
+    return n + 1;
 }
 
-/* Values with at most 15 digits and few decimals, which is what data holds: exact by the fact that
- * m / 10^k with m < 2^53, k <= 22 is correctly rounded, so equality proves the digits. */
-static size_t format_short(double abs, bool dot, char *out) {
-    if (!(abs < 1e15) || abs < 1e-5) {
-        return 0;
-    }
-    for (int frac = 0; frac <= 6; frac++) {
-        const double scaled = abs * POW10[frac];
-        if (scaled >= 9007199254740992.0) {
-            return 0;
-        }
-        const uint64_t digits = (uint64_t)(scaled + 0.5);
-        const double back = (double)digits / POW10[frac];
-        if (memcmp(&back, &abs, sizeof(abs)) == 0) {
-            return put_fixed(digits, frac, dot, out);
-        }
-    }
-    return 0;
-}
-
-/* Rewrite what printf's %e gave into plain or exponent form. */
+/* n digits, the first standing before the point times 10^exponent, in plain or exponent form. */
 static size_t layout(const char *mantissa, int n, int exponent, bool dot, char *out) {
     size_t len = 0;
     if (exponent < -5 || exponent >= 16) {
@@ -413,79 +402,70 @@ static size_t format_special(double value, char *out) {
     return n;
 }
 
-/* %e text "d.ddde±xx" -> digits without trailing zeros and exponent. */
-static int split_e(const char *text, char *mantissa, int *exponent) {
-    int n = 0;
-    const char *p = text;
-    for (; *p != 'e'; p++) {
-        if (*p >= '0' && *p <= '9') {
-            mantissa[n++] = *p;
+/* Values of few decimals, which is what data holds: m / 10^k is rounded correctly while m < 2^53
+ * and k <= 22, so equality proves that m and k are the digits; below 15 digits they are the only
+ * ones. False: not such a value. */
+static bool few_decimals(double abs, struct hr_decimal_float *out) {
+    static const int tries[] = {2, 6};
+    for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+        const double scaled = abs * POW10[tries[i]];
+        if (!(scaled < 1e15)) {
+            return false;
         }
+        uint64_t digits = (uint64_t)(scaled + 0.5);
+        const double back = (double)digits / POW10[tries[i]];
+        if (memcmp(&back, &abs, sizeof(abs)) != 0) {
+            continue;
+        }
+        int exponent = -tries[i];
+        while (exponent < 0 && digits % 10 == 0) {
+            digits /= 10;
+            exponent++;
+        }
+        *out = (struct hr_decimal_float){digits, exponent};
+        return true;
     }
-    *exponent = (int)strtol(p + 1, NULL, 10);
-    while (n > 1 && mantissa[n - 1] == '0') {
-        n--;
+    return false;
+}
+
+static size_t put_shortest(struct hr_decimal_float d, bool dot, char *out) {
+    char digits[24];
+    const size_t n = hr_format_u64(d.digits, digits);
+    const int exponent = d.exponent + (int)n - 1;
+    if (exponent >= -5 && exponent < 16 && d.exponent <= 0) {
+        return put_fixed(digits, n, (size_t)-d.exponent, dot, out);
     }
-    return n;
+    return layout(digits, (int)n, exponent, dot, out);
 }
 
 size_t hr_format_double(double value, bool dot, char *out) {
     if (!isfinite(value)) {
         return format_special(value, out);
     }
-    const bool minus = signbit(value) != 0;
-    const double abs = fabs(value);
     char *p = out;
-    if (minus) {
+    if (signbit(value)) {
         *p++ = '-';
     }
-    if (abs < DBL_TRUE_MIN) {
-        p += put_fixed(0, 0, dot, p);
-        return (size_t)(p - out);
+    const double abs = fabs(value);
+    struct hr_decimal_float d;
+    if (!few_decimals(abs, &d)) { /* zero is one */
+        d = hr_shortest_double(abs);
     }
-    size_t n = format_short(abs, dot, p);
-    if (n == 0) {
-        char text[40];
-        for (int precision = 14; precision <= 16; precision++) {
-            snprintf(text, sizeof(text), "%.*e", precision, abs);
-            const double back = slow_double(text, strlen(text));
-            if (memcmp(&back, &abs, sizeof(abs)) == 0) {
-                break;
-            }
-        }
-        char mantissa[24];
-        int exponent;
-        const int digits = split_e(text, mantissa, &exponent);
-        n = layout(mantissa, digits, exponent, dot, p);
-    }
-    return (size_t)(p - out) + n;
+    return (size_t)(p - out) + put_shortest(d, dot, p);
 }
 
 size_t hr_format_float(float value, bool dot, char *out) {
     if (!isfinite(value)) {
         return format_special((double)value, out);
     }
-    const float abs = fabsf(value);
     char *p = out;
     if (signbit(value)) {
         *p++ = '-';
     }
-    if (abs < FLT_TRUE_MIN) {
-        return (size_t)(p - out) + put_fixed(0, 0, dot, p);
-    }
-    char text[40];
-    for (int precision = 5; precision <= 8; precision++) {
-        snprintf(text, sizeof(text), "%.*e", precision, (double)abs);
-        pthread_once(&c_locale_once, make_c_locale);
-        const float back = strtof_l(text, NULL, c_locale);
-        if (memcmp(&back, &abs, sizeof(abs)) == 0) {
-            break;
-        }
-    }
-    char mantissa[24];
-    int exponent;
-    const int digits = split_e(text, mantissa, &exponent);
-    return (size_t)(p - out) + layout(mantissa, digits, exponent, dot, p);
+    const float abs = fabsf(value);
+    const struct hr_decimal_float d =
+        abs < FLT_TRUE_MIN ? (struct hr_decimal_float){0} : hr_shortest_float(abs);
+    return (size_t)(p - out) + put_shortest(d, dot, p);
 }
 
 /* Decimal digits, most significant first in tmp (n of them), placed with `scale` behind the dot. */
