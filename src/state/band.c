@@ -1,7 +1,8 @@
 /* state/band.c - band, sweep and day sums (see band.h).
  *
  * Entries live in an open-addressing table of (key hash, ETag hash, time). Day sums are two small
- * sorted arrays: what state says was read, and what this listing showed.
+ * sorted arrays: what state says was read, and what this listing showed. Keys marked for reading
+ * again are a sorted list of hashes: the mark works below the band too, where no entry is kept.
  */
 #include "state/band.h"
 
@@ -17,6 +18,7 @@
 #define ENTRY_BYTES 18u
 #define DAYS_MAX 200000u /* 500 years */
 #define ENTRIES_MAX ((size_t)64 << 20)
+#define REPLAY_MAX 1000000u
 #define ETAG_MASK 0x00ffffffffffffffULL
 
 struct entry {
@@ -52,6 +54,8 @@ struct hr_band {
     uint64_t *pending; /* key hashes, sorted when first asked */
     size_t n_pending;
     bool pending_sorted;
+    uint64_t *replay; /* key hashes marked for reading again, sorted */
+    size_t n_replay;
 };
 
 static int no_memory(struct hr_error *err) {
@@ -92,6 +96,7 @@ void hr_band_free(struct hr_band *band) {
     hr_free(band->listed.items);
     hr_free(band->sweep_key);
     hr_free(band->pending);
+    hr_free(band->replay);
     hr_free(band);
 }
 
@@ -241,6 +246,67 @@ static bool is_pending(struct hr_band *band, uint64_t key) {
     return bsearch(&key, band->pending, band->n_pending, sizeof(key), compare_u64) != NULL;
 }
 
+/* Where the key's mark is or belongs. */
+static size_t replay_at(const struct hr_band *band, uint64_t key) {
+    size_t low = 0;
+    size_t high = band->n_replay;
+    while (low < high) {
+        const size_t mid = (low + high) / 2;
+        if (band->replay[mid] < key) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static bool is_replay(const struct hr_band *band, uint64_t key) {
+    const size_t at = replay_at(band, key);
+    return at < band->n_replay && band->replay[at] == key;
+}
+
+static int mark_replay(struct hr_band *band, uint64_t key, struct hr_error *err) {
+    const size_t at = replay_at(band, key);
+    if (at < band->n_replay && band->replay[at] == key) {
+        return 0;
+    }
+    if (band->n_replay >= REPLAY_MAX) {
+        hr_fail(err, HR_E_BOUND, "could not mark more than %u keys for reading again", REPLAY_MAX);
+        hr_error_hint(err, "reset the stream: then all of it is read again");
+        return HR_E_BOUND;
+    }
+    uint64_t *grown = hr_reallocarray(band->replay, band->n_replay + 1, sizeof(*grown));
+    if (grown == NULL) {
+        return no_memory(err);
+    }
+    band->replay = grown;
+    memmove(grown + at + 1, grown + at, (band->n_replay - at) * sizeof(*grown));
+    grown[at] = key;
+    band->n_replay++;
+    return 0;
+}
+
+static void unmark_replay(struct hr_band *band, uint64_t key) {
+    const size_t at = replay_at(band, key);
+    band->n_replay--;
+    memmove(band->replay + at, band->replay + at + 1,
+            (band->n_replay - at) * sizeof(*band->replay));
+}
+
+int hr_band_replay(struct hr_band *band, const char *key, size_t key_len, struct hr_error *err) {
+    return mark_replay(band, key_hash(key, key_len), err);
+}
+
+bool hr_band_knows(const struct hr_band *band, const char *key, size_t key_len) {
+    const struct entry *e = find_entry(band, key_hash(key, key_len));
+    return e != NULL && e->key != 0;
+}
+
+size_t hr_band_replays(const struct hr_band *band) {
+    return band->n_replay;
+}
+
 void hr_band_begin(struct hr_band *band, int64_t list_us) {
     band->listed.count = 0;
     if (!band->sweeping) {
@@ -286,11 +352,24 @@ static bool adopt_or_read(struct hr_band *band, uint64_t key, uint64_t etag, int
     return false;
 }
 
+/* Read before, but only its day's sum and the sweep's mark remember it. */
+static bool read_below(const struct hr_band *band, const char *key, size_t key_len,
+                       int64_t time_us) {
+    return band->watermark == INT64_MIN ? swept(band, key, key_len, time_us)
+                                        : !in_band(band, band->watermark, time_us);
+}
+
 bool hr_band_fresh(struct hr_band *band, const char *key, size_t key_len,
                    const struct hr_object_info *info) {
     const uint64_t k = key_hash(key, key_len);
     const uint64_t etag = etag_hash(info);
     const struct entry *e = find_entry(band, k);
+    if (is_replay(band, k)) {
+        if ((e == NULL || e->key == 0) && read_below(band, key, key_len, info->mtime_us)) {
+            (void)add_to_day(&band->listed, info->mtime_us, k, etag);
+        }
+        return true;
+    }
     if (band->adopted && (e == NULL || e->key == 0)) {
         return adopt_or_read(band, k, etag, info->mtime_us);
     }
@@ -312,6 +391,13 @@ int hr_band_note(struct hr_band *band, const char *key, const struct hr_object_i
                  struct hr_error *err) {
     const uint64_t k = key_hash(key, strlen(key));
     const uint64_t etag = etag_hash(info);
+    if (is_replay(band, k)) {
+        unmark_replay(band, k);
+        if (!hr_band_knows(band, key, strlen(key)) &&
+            read_below(band, key, strlen(key), info->mtime_us)) {
+            return 0; /* its day's sum holds it already */
+        }
+    }
     if (info->mtime_us > band->newest) {
         band->newest = info->mtime_us;
     }
@@ -520,10 +606,27 @@ static json_t *days_json(const struct days *days) {
     return object;
 }
 
+static int replay_json(const struct hr_band *band, json_t *into) {
+    if (band->n_replay == 0) {
+        (void)json_object_del(into, "replay");
+        return 0;
+    }
+    json_t *list = json_array();
+    int bad = list == NULL;
+    for (size_t i = 0; !bad && i < band->n_replay; i++) {
+        char hex[17];
+        uint8_t raw[8];
+        memcpy(raw, &band->replay[i], 8);
+        hr_hex(raw, 8, hex);
+        bad = json_array_append_new(list, json_string(hex));
+    }
+    return json_object_set_new(into, "replay", list) != 0 || bad;
+}
+
 int hr_band_to_json(const struct hr_band *band, json_t *into, struct hr_error *err) {
     const int64_t base = band_base(band);
     char *packed = pack_entries(band, base);
-    int bad = packed == NULL;
+    int bad = packed == NULL || replay_json(band, into) != 0;
     bad |= json_object_set_new(into, "watermark", time_json(band->watermark));
     bad |= json_object_set_new(into, "newest", time_json(band->newest));
     bad |= json_object_set_new(into, "base", json_integer(base));
@@ -646,6 +749,30 @@ static int load_sweep(struct hr_band *band, const json_t *sweep, const char *nam
     return 0;
 }
 
+static int load_replay(struct hr_band *band, const json_t *list, const char *name,
+                       struct hr_error *err) {
+    if (list == NULL) {
+        return 0;
+    }
+    if (!json_is_array(list) || json_array_size(list) > REPLAY_MAX) {
+        return bad_state(name, "the list of keys to read again", err);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *hex = json_string_value(json_array_get(list, i));
+        uint8_t raw[8];
+        uint64_t key;
+        if (hex == NULL || hr_unhex(hex, raw, 8) != 0) {
+            return bad_state(name, "the list of keys to read again", err);
+        }
+        memcpy(&key, raw, 8);
+        const int rc = mark_replay(band, key, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
 int hr_band_from_json(const json_t *json, int64_t lookback_seconds, const char *name,
                       struct hr_band **out, struct hr_error *err) {
     struct hr_band *band;
@@ -668,6 +795,9 @@ int hr_band_from_json(const json_t *json, int64_t lookback_seconds, const char *
     }
     if (rc == 0) {
         rc = load_sweep(band, json_object_get(json, "sweep"), name, err);
+    }
+    if (rc == 0) {
+        rc = load_replay(band, json_object_get(json, "replay"), name, err);
     }
     if (rc != 0) {
         hr_band_free(band);

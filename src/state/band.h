@@ -45,6 +45,12 @@ bool hr_band_fresh(struct hr_band *band, const char *key, size_t key_len,
 /* The object was read (at a checkpoint, in any order within it). */
 int hr_band_note(struct hr_band *band, const char *key, const struct hr_object_info *info,
                  struct hr_error *err);
+/* Read this key again at the next run, whatever of it was read (state replay). The mark stays until
+ * the object is noted. HR_E_BOUND: too many marks. */
+int hr_band_replay(struct hr_band *band, const char *key, size_t key_len, struct hr_error *err);
+/* Is the key's last version kept in the band? False: never read, or read and older than it. */
+bool hr_band_knows(const struct hr_band *band, const char *key, size_t key_len);
+size_t hr_band_replays(const struct hr_band *band); /* how many marks */
 /* A checkpoint ends; all chosen keys up to this one are read. */
 int hr_band_checkpoint(struct hr_band *band, const char *last_key, struct hr_error *err);
 /* The sweep ends: the watermark moves, entries below the band become day sums. Idempotent. */

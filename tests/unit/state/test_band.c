@@ -227,6 +227,55 @@ static void adopts_another_program(void **state) {
     hr_band_free(b);
 }
 
+/* Inside the band and below it, known or not: read once more, and the days still agree. */
+static void replay_reads_again_once(void **state) {
+    (void)state;
+    static const struct {
+        const char *key;
+        int64_t time;
+    } objects[] = {{"a-old", T0 - 50 * DAY}, {"b-new", T0 - HOUR}, {"c-old", T0 - 50 * DAY}};
+    struct hr_band *b = NULL;
+    assert_int_equal(hr_band_new(86400, &b, NULL), 0);
+    hr_band_begin(b, T0);
+    for (int i = 0; i < 3; i++) {
+        note(b, objects[i].key, objects[i].time, "1");
+    }
+    assert_int_equal(hr_band_finish(b, NULL), 0);
+    b = reload(b);
+    assert_false(hr_band_knows(b, "a-old", 5));
+    assert_true(hr_band_knows(b, "b-new", 5));
+    assert_int_equal(hr_band_replay(b, "a-old", 5, NULL), 0);
+    assert_int_equal(hr_band_replay(b, "b-new", 5, NULL), 0);
+    assert_int_equal(hr_band_replay(b, "b-new", 5, NULL), 0);
+    assert_int_equal(hr_band_replays(b), 2);
+    for (int run = 0; run < 3; run++) { /* the first run dies: the marks stay */
+        b = reload(b);
+        hr_band_begin(b, T0 + HOUR);
+        for (int i = 0; i < 3; i++) {
+            const bool again = fresh(b, objects[i].key, objects[i].time, "1");
+            assert_int_equal(again, run < 2 && i < 2);
+            if (again && run == 1) {
+                note(b, objects[i].key, objects[i].time, "1");
+            }
+        }
+        if (run > 0) {
+            assert_int_equal(hr_band_differences(b, on_day, NULL), 0);
+            assert_int_equal(hr_band_finish(b, NULL), 0);
+            assert_int_equal(hr_band_replays(b), 0);
+        } else {
+            struct hr_band *fresh_start = NULL;
+            json_t *json = json_object();
+            assert_int_equal(hr_band_to_json(b, json, NULL), 0);
+            json_object_del(json, "sweep");
+            assert_int_equal(hr_band_from_json(json, 86400, "s", &fresh_start, NULL), 0);
+            json_decref(json);
+            hr_band_free(b);
+            b = fresh_start;
+        }
+    }
+    hr_band_free(b);
+}
+
 static void damage_is_refused(void **state) {
     (void)state;
     static const char *const bad[] = {
@@ -242,6 +291,7 @@ static void damage_is_refused(void **state) {
         "}",
         "{\"watermark\":1,\"newest\":1,\"base\":0,\"band\":\"\",\"days\":{},\"sweep\":{\"key\":"
         "\"zz\",\"upper\":1}}",
+        "{\"watermark\":1,\"newest\":1,\"base\":0,\"band\":\"\",\"days\":{},\"replay\":[\"x\"]}",
         "{\"watermark\":1,\"newest\":1,\"base\":0,\"band\":\"\",\"days\":{},\"sweep\":3}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct hr_band *b = NULL;
@@ -278,12 +328,10 @@ static void memory_fails(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(new_is_not_yet_read),
-                                       cmocka_unit_test(days_tell_moved_files),
-                                       cmocka_unit_test(sweeps_resume),
-                                       cmocka_unit_test(every_version_once),
-                                       cmocka_unit_test(adopts_another_program),
-                                       cmocka_unit_test(damage_is_refused),
-                                       cmocka_unit_test(memory_fails)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_is_not_yet_read),    cmocka_unit_test(days_tell_moved_files),
+        cmocka_unit_test(sweeps_resume),          cmocka_unit_test(every_version_once),
+        cmocka_unit_test(adopts_another_program), cmocka_unit_test(replay_reads_again_once),
+        cmocka_unit_test(damage_is_refused),      cmocka_unit_test(memory_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
