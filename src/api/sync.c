@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "state/band.h"
+#include "state/manifest.h"
 #include "state/state.h"
 
 /* What a run knows of one selected stream. */
@@ -28,6 +29,7 @@ struct table {
     char lineage[33];
     uint64_t seq;
     bool backfill, dress, visited;
+    bool wrote; /* the lineage has files at the destination */
 };
 
 struct sync {
@@ -200,6 +202,7 @@ static int load_lineage(struct sync *s, struct table *t, struct hr_error *err) {
         return HR_E_STATE;
     }
     snprintf(t->lineage, sizeof(t->lineage), "%s", lineage);
+    t->wrote = json_is_true(json_object_get(own, "wrote"));
     t->seq = (uint64_t)seq + 1;
     return 0;
 }
@@ -305,7 +308,9 @@ static int next_entry(struct sync *s, struct table *t, bool last, struct hr_stre
         rc = s->conf->dialect->state_hash(out, hash, err);
     }
     if (rc == 0) {
+        t->wrote = t->wrote || (s->sink != NULL && s->sink->files > 0);
         json_object_set_new(out->headrace, "lineage", json_string(t->lineage));
+        json_object_set_new(out->headrace, "wrote", json_boolean(t->wrote));
         json_object_set_new(out->headrace, "seq",
                             json_integer((json_int_t)hr_commit_seq(s->commit)));
         json_object_set_new(out->headrace, "hash", json_string(hash));
@@ -399,6 +404,27 @@ static int redo(void *user, const char *key, bool *gone, struct hr_error *err) {
     return rc;
 }
 
+/* A state that wrote elsewhere, beside the files of another one: two state files were exchanged, or
+ * the destination was. An empty or moved folder is none of our business. */
+static int check_home(struct sync *s, const struct table *t, const char *folder,
+                      struct hr_error *err) {
+    bool foreign = false;
+    const int rc = t->wrote ? hr_manifest_foreign(s->dst, folder, t->lineage, &foreign, err) : 0;
+    if (rc != 0 || !foreign) {
+        return rc;
+    }
+    hr_fail(
+        err, HR_E_STATE,
+        "could not use the state \"%s\": its files of lineage %s are not in '%s' of %s, those of "
+        "another pipeline are",
+        hr_state_name(s->state), t->lineage, folder, s->dst->label);
+    hr_error_object(err, hr_state_name(s->state));
+    hr_error_hint(err,
+                  "start with the state and the destination that belong together; to load into "
+                  "this one from the beginning: headrace state reset");
+    return HR_E_STATE;
+}
+
 static int open_table(struct sync *s, const struct hr_stream *stream, struct table *t,
                       bool partitioned, struct hr_error *err) {
     const struct hr_settings *settings = s->conf->settings;
@@ -415,7 +441,10 @@ static int open_table(struct sync *s, const struct hr_stream *stream, struct tab
                                           .overwrite = !incremental(stream) && !stream->append_mode,
                                           .folder = folder,
                                           .put = &s->put};
-    int rc = hr_commit_begin(&commit, &s->commit, err);
+    int rc = check_home(s, t, folder, err);
+    if (rc == 0) {
+        rc = hr_commit_begin(&commit, &s->commit, err);
+    }
     const struct hr_object_sink_conf sink = {
         .commit = s->commit,
         .format = hr_settings_dest_format(settings),

@@ -24,6 +24,8 @@ struct hr_cli {
     const char *columns, *filter, *log_level, *log_format, *progress, *memory, *workers;
     const char *destination_type, *destination_prefix, *difference, *timeout, *buffer_size;
     const char *discover_threads, *encryption_key, *summary, *partition_by;
+    bool yes, keep, take_back, dry_run;
+    const char *stream;
     bool json, recursive, no_save, env, insecure_tls, no_color, help, version;
 };
 

@@ -145,6 +145,52 @@ int hr_job_open(const struct hr_cli *cli, struct hr_job *job, struct hr_error *e
     return rc == 0 ? hr_settings_finish(&job->settings, err) : rc;
 }
 
+/* The dialect of a state file is that of the destination's config: both shapes are one. */
+static int state_dialect(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
+    const char *name = cli->dialect ? cli->dialect : "olake";
+    job->dialect = hr_dialect_by_name(name);
+    if (job->dialect == NULL || job->dialect->missing != NULL || job->dialect->state_read == NULL) {
+        hr_fail(err, HR_E_USAGE, "could not find a dialect '%s' that keeps a state file", name);
+        hr_error_hint(err, "use native or olake, or leave --dialect out");
+        return HR_E_USAGE;
+    }
+    return 0;
+}
+
+int hr_job_open_state(const struct hr_cli *cli, bool destination, struct hr_job *job,
+                      struct hr_error *err) {
+    *job = (struct hr_job){0};
+    hr_catalog_init(&job->catalog);
+    if (cli->state == NULL) {
+        hr_fail(err, HR_E_USAGE, "could not start: --state is missing");
+        hr_error_hint(err, "name the pipeline's state file: --state state.json");
+        return HR_E_USAGE;
+    }
+    if (destination && cli->destination == NULL) {
+        hr_fail(err, HR_E_USAGE, "could not start: --destination is missing");
+        hr_error_hint(err, "name the destination's configuration: --destination destination.json");
+        return HR_E_USAGE;
+    }
+    if (cli->config != NULL) {
+        return hr_job_open(cli, job, err);
+    }
+    int rc = set_paths(cli, job, err);
+    if (rc == 0) {
+        rc = state_dialect(cli, job, err);
+    }
+    if (rc == 0) {
+        rc = hr_settings_init(&job->settings, err);
+        job->have_settings = rc == 0;
+    }
+    if (rc == 0 && cli->destination != NULL) {
+        rc = load_destination(cli, job, err);
+    }
+    if (rc == 0) {
+        rc = hr_cli_apply(cli, &job->settings, err);
+    }
+    return rc == 0 ? hr_settings_finish(&job->settings, err) : rc;
+}
+
 int hr_job_catalog(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err) {
     json_t *doc = NULL;
     if (cli->catalog == NULL) {

@@ -20,6 +20,10 @@ struct hr_job {
 /* Load --config (required unless `without_config`: then the dialect is the one named, or Olake's,
  * and there is no source) and, when given, --destination; apply --set and friends; finish. */
 int hr_job_open(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err);
+/* The same for verbs that need no source: --state (required), and --destination when given
+ * (`destination`: required); --config is read too when given. */
+int hr_job_open_state(const struct hr_cli *cli, bool destination, struct hr_job *job,
+                      struct hr_error *err);
 /* Load --catalog / --streams. */
 int hr_job_catalog(const struct hr_cli *cli, struct hr_job *job, struct hr_error *err);
 void hr_job_close(struct hr_job *job);
@@ -43,6 +47,8 @@ int hr_verb_discover(struct hr_cli *cli);
 int hr_verb_sync(struct hr_cli *cli);
 int hr_verb_clear(struct hr_cli *cli);
 int hr_verb_state(struct hr_cli *cli);
+int hr_verb_gc(struct hr_cli *cli);
+int hr_verb_verify(struct hr_cli *cli);
 int hr_verb_docs(struct hr_cli *cli);
 
 #endif

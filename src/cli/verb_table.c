@@ -79,6 +79,36 @@ static const struct hr_flag JOB_FLAGS[] = {
     {"destination-buffer-size", 0, "N", FLAG(buffer_size), false, true, "accepted and ignored"},
 };
 
+static const struct hr_flag STATE_FLAGS[] = {
+    {"state", 0, "FILE", FLAG(state), false, false, "the pipeline's state"},
+    {"destination", 0, "FILE", FLAG(destination), false, false,
+     "the destination's configuration (resolve needs it; reset and replay when a dead run left a "
+     "commit open)"},
+    {"stream", 0, "NAME", FLAG(stream), false, false, "with replay: the stream the object is in"},
+    {"yes", 'y', NULL, FLAG(yes), false, false, "with reset: do it"},
+    {"keep", 0, NULL, FLAG(keep), false, false,
+     "with resolve: treat the commit as published and go on from it"},
+    {"take-back", 0, NULL, FLAG(take_back), false, false,
+     "with resolve: remove what is visible of the commit; its rows are read again"},
+    {"config", 0, "FILE", FLAG(config), false, false,
+     "the source's configuration, for its credentials and dialect"},
+    {"dialect", 0, "NAME", FLAG(dialect), false, false, "native or olake"},
+    {"env", 0, NULL, FLAG(env), false, false, "substitute ${VAR} in JSON files too"},
+    {"json", 0, NULL, FLAG(json), false, false, "with show: as JSON"},
+};
+
+static const struct hr_flag UPKEEP_FLAGS[] = {
+    {"destination", 0, "FILE", FLAG(destination), false, false, "the destination's configuration"},
+    {"state", 0, "FILE", FLAG(state), false, false, "the pipeline's state"},
+    {"stream", 0, "NAME", FLAG(stream), false, false, "with verify: only this stream"},
+    {"dry-run", 'n', NULL, FLAG(dry_run), false, false, "with gc: say what would be removed"},
+    {"config", 0, "FILE", FLAG(config), false, false,
+     "the source's configuration, for its credentials and dialect"},
+    {"dialect", 0, "NAME", FLAG(dialect), false, false, "native or olake"},
+    {"env", 0, NULL, FLAG(env), false, false, "substitute ${VAR} in JSON files too"},
+    {"json", 0, NULL, FLAG(json), false, false, "the report as JSON"},
+};
+
 const struct hr_verb hr_verbs[] = {
     {"check", "--config FILE [--destination FILE]", "prove access to a source or a destination",
      JOB_FLAGS, HR_COUNTOF(JOB_FLAGS), 0, 0, hr_verb_check},
@@ -92,8 +122,15 @@ const struct hr_verb hr_verbs[] = {
      hr_verb_clear},
     {"spec", "[--dialect NAME]", "the connector specification (JSON Schema)", JOB_FLAGS,
      HR_COUNTOF(JOB_FLAGS), 0, 0, hr_verb_spec},
-    {"state", "show|reset [STREAM] --state FILE", "what was read; forget a stream", JOB_FLAGS,
-     HR_COUNTOF(JOB_FLAGS), 1, 2, hr_verb_state},
+    {"state", "show|reset [STREAM] | replay KEY | resolve  --state FILE",
+     "what was read; forget a stream; read an object again; settle a commit left in doubt",
+     STATE_FLAGS, HR_COUNTOF(STATE_FLAGS), 1, 2, hr_verb_state},
+    {"gc", "--destination FILE --state FILE [--dry-run]",
+     "remove what dead runs left unfinished at the destination, and only that", UPKEEP_FLAGS,
+     HR_COUNTOF(UPKEEP_FLAGS), 0, 0, hr_verb_gc},
+    {"verify", "--destination FILE --state FILE [--stream NAME]",
+     "is the destination what the runs wrote? exit 0 whole, 5 otherwise", UPKEEP_FLAGS,
+     HR_COUNTOF(UPKEEP_FLAGS), 0, 0, hr_verb_verify},
     {"copy", "SRC... DST",
      "copy objects, folders or globs to one file, a folder, s3://, - or null:", COPY_FLAGS,
      HR_COUNTOF(COPY_FLAGS), 2, 10000, hr_verb_copy},

@@ -93,6 +93,12 @@ struct hr_dialect {
                       struct hr_error *err);
     int (*state_get)(const struct hr_state_doc *doc, const char *namespace_, const char *stream,
                      struct hr_stream_state *out, struct hr_error *err);
+    /* Every entry, in the order of the document; namespace_ "" when the entry names none. A result
+     * other than 0 stops and is returned. */
+    int (*state_each)(const struct hr_state_doc *doc,
+                      int (*each)(void *user, const char *namespace_, const char *stream,
+                                  struct hr_error *err),
+                      void *user, struct hr_error *err);
     /* Copies what it needs, and seals a copy of `headrace`. state->present false removes the entry.
      */
     int (*state_set)(struct hr_state_doc *doc, const char *namespace_, const char *stream,

@@ -385,6 +385,18 @@ int hr_state_file_get(const struct hr_state_doc *doc, const char *namespace_, co
     return rc;
 }
 
+int hr_state_file_each(const struct hr_state_doc *doc,
+                       int (*each)(void *user, const char *namespace_, const char *stream,
+                                   struct hr_error *err),
+                       void *user, struct hr_error *err) {
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < doc->n_entries; i++) {
+        const struct state_entry *e = &doc->entries[i];
+        rc = each(user, e->space ? e->space : "", e->stream, err);
+    }
+    return rc;
+}
+
 int hr_state_file_hash(const struct hr_stream_state *state, char out[33], struct hr_error *err) {
     json_t *seen = json_pack("{ss? sO?}", "cursor", state->cursor, "chunks", state->chunks);
     size_t len = seen ? json_dumpb(seen, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS) : 0;

@@ -23,6 +23,10 @@ int hr_state_file_get(const struct hr_state_doc *doc, const char *namespace_, co
 int hr_state_file_set(struct hr_state_doc *doc, const char *namespace_, const char *stream,
                       const struct hr_stream_state *state, struct hr_error *err);
 int hr_state_file_write(const struct hr_state_doc *doc, struct hr_buf *out, struct hr_error *err);
+int hr_state_file_each(const struct hr_state_doc *doc,
+                       int (*each)(void *user, const char *namespace_, const char *stream,
+                                   struct hr_error *err),
+                       void *user, struct hr_error *err);
 int hr_state_file_hash(const struct hr_stream_state *state, char out[33], struct hr_error *err);
 void hr_state_file_free(struct hr_state_doc *doc);
 

@@ -147,6 +147,7 @@ const struct hr_dialect hr_dialect_native = {
     .state_get = hr_state_file_get,
     .state_set = hr_state_file_set,
     .state_write = hr_state_file_write,
+    .state_each = hr_state_file_each,
     .state_hash = hr_state_file_hash,
     .state_free = hr_state_file_free,
     .message_catalog = native_message_catalog,

@@ -22,6 +22,7 @@ const struct hr_dialect hr_dialect_olake = {
     .state_get = hr_state_file_get,
     .state_set = hr_state_file_set,
     .state_write = hr_state_file_write,
+    .state_each = hr_state_file_each,
     .state_hash = hr_state_file_hash,
     .state_free = hr_state_file_free,
     .message_catalog = hr_olake_message_catalog,
