@@ -48,6 +48,10 @@ int hr_file_read(const char *path, struct hr_buf *out, struct hr_error *err) {
     return rc;
 }
 
+static int sync_fd(int fd) {
+    return hr_fault_no_space() ? -1 : fsync(fd);
+}
+
 int hr_file_sync_folder_of(const char *path, struct hr_error *err) {
     char *copy = hr_strdup(path);
     if (copy == NULL) {
@@ -56,7 +60,7 @@ int hr_file_sync_folder_of(const char *path, struct hr_error *err) {
     const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = 0;
     hr_fault_point();
-    if (fd < 0 || fsync(fd) != 0) {
+    if (fd < 0 || sync_fd(fd) != 0) {
         rc = hr_fail_errno(err, errno, "could not sync the folder of '%s'", path);
     }
     hr_fault_point();
@@ -69,6 +73,9 @@ int hr_file_sync_folder_of(const char *path, struct hr_error *err) {
 
 static int write_all(int fd, struct hr_slice text, const char *name, struct hr_error *err) {
     size_t done = 0;
+    if (hr_fault_no_space()) {
+        return hr_fail_errno(err, errno, "could not write '%s'", name);
+    }
     while (done < text.len) {
         const ssize_t n = write(fd, text.ptr + done, text.len - done);
         if (n < 0 && errno != EINTR) {
@@ -83,7 +90,7 @@ int hr_file_append(int fd, struct hr_slice text, const char *name, struct hr_err
     hr_fault_point();
     const int rc = write_all(fd, text, name, err);
     hr_fault_point();
-    if (rc == 0 && fdatasync(fd) != 0) {
+    if (rc == 0 && sync_fd(fd) != 0) {
         return hr_fail_errno(err, errno, "could not sync '%s'", name);
     }
     hr_fault_point();
@@ -102,7 +109,7 @@ int hr_file_replace(const char *path, struct hr_slice text, struct hr_error *err
         rc = write_all(fd, text, tmp, err);
     }
     hr_fault_point();
-    if (rc == 0 && fsync(fd) != 0) {
+    if (rc == 0 && sync_fd(fd) != 0) {
         rc = hr_fail_errno(err, errno, "could not sync '%s'", tmp);
     }
     if (fd >= 0 && close(fd) != 0 && rc == 0) {

@@ -116,6 +116,7 @@ int hr_commit_open_output(struct hr_commit *commit, const char *key, struct hr_o
     }
     hr_fault_point();
     rc = store->driver->mp_create(store, key, &put, &output->upload_id, err);
+    hr_fault_point();
     if (rc == 0) {
         rc = hr_upload_open(store, commit->conf.budget, key, output->upload_id,
                             commit->conf.part_size, PARTS_IN_FLIGHT, &output->up, err);
@@ -144,11 +145,14 @@ int64_t hr_output_bytes(const struct hr_output *output) {
 
 int hr_output_finish(struct hr_output *output, int64_t rows, struct hr_error *err) {
     const struct hr_store *store = output->commit->conf.store;
+    hr_fault_point();
     int rc = hr_upload_finish(output->up, &output->parts, &output->n_parts, &output->bytes, err);
+    hr_fault_point();
     if (rc == 0 && output->commit->conf.state != NULL && store->driver->mp_sync != NULL) {
         rc =
             store->driver->mp_sync(output->commit->conf.store, output->key, output->upload_id, err);
     }
+    hr_fault_point();
     if (rc == 0) {
         output->rows = rows;
         output->crc64 = hr_upload_crc64(output->up);

@@ -244,12 +244,11 @@ static int take(struct hr_control *c, struct hr_error *err) {
 }
 
 static int ignores_conditions(const struct hr_control *c, struct hr_error *err) {
-    hr_fail(err, HR_E_UNSUPPORTED,
-            "could not keep the state '%s': its store ignores conditional writes",
+    hr_fail(err, HR_E_CONFIG, "could not keep the state '%s': its store ignores conditional writes",
             c->conf.state_name);
     hr_error_hint(err, "two runs could overwrite each other there; keep the state in a local file, "
                        "or on a store that honours If-Match and If-None-Match on PUT");
-    return HR_E_UNSUPPORTED;
+    return HR_E_CONFIG;
 }
 
 /* Two writes that must fail: of what stands there already, so that a store that lets them through
@@ -274,7 +273,7 @@ static int prove(struct hr_control *c, struct hr_error *err) {
     hr_buf_release(&bytes);
     if (rc == 0) {
         hr_error_clear(err);
-    } else if (rc == HR_E_UNSUPPORTED && c->claim == 1) {
+    } else if (rc == HR_E_CONFIG && c->claim == 1) {
         (void)c->conf.store->driver->remove(c->conf.store, c->conf.key, NULL);
         atomic_store(&c->lost, true); /* nothing to let go of */
     }
@@ -446,6 +445,16 @@ int hr_control_drop(struct hr_control *c, bool journal, bool ledger, struct hr_e
     }
     pthread_mutex_unlock(&c->lock);
     return rc;
+}
+
+void hr_control_mark_written(struct hr_control *c) {
+    pthread_mutex_lock(&c->lock);
+    c->doc.written = true;
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool hr_control_written(const struct hr_control *c) {
+    return c->doc.written;
 }
 
 void hr_control_close(struct hr_control *c) {

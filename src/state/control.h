@@ -4,8 +4,8 @@
  * The state at s3://B/state.json stays the plain document; s3://B/state.json.control is this:
  *
  *   "HRC1 " 32 hex digits of hash128 over all that follows this line "\n"
- *   one line of JSON: claim, rev, owner, until, lease, ledger and journal (bytes of each), and on
- *     which machine and process the owner is "\n"
+ *   one line of JSON: claim, rev, owner, until, lease, whether the state has been written, ledger
+ *     and journal (bytes of each), and on which machine and process the owner is "\n"
  *   the ledger, then the journal, as local files have them
  *
  * A run claims it (claim number one higher, a nonce of its own as owner, until = the store's Date +
@@ -37,6 +37,7 @@ struct hr_control_doc {
     char nonce[33];           /* "": nobody holds it */
     int64_t until_s, lease_s; /* store's clock, seconds since the epoch */
     struct hr_owner owner;
+    bool written;                  /* the state has been written: an empty one is a damaged one */
     struct hr_buf ledger, journal; /* empty: none */
 };
 void hr_control_doc_init(struct hr_control_doc *doc);
@@ -58,7 +59,7 @@ struct hr_control_conf {
     int lease_seconds;      /* at least 1 */
 };
 /* Take it, a dead owner's ledger and journal with it. HR_E_LOCKED: a live run holds it.
- * HR_E_UNSUPPORTED: the store ignores conditions. */
+ * HR_E_CONFIG: the store ignores conditions. */
 int hr_control_claim(const struct hr_control_conf *conf, struct hr_control **out,
                      struct hr_error *err);
 /* See hr_state_hold. */
@@ -71,6 +72,9 @@ struct hr_slice hr_control_journal(const struct hr_control *control);
 int hr_control_add_ledger(struct hr_control *control, struct hr_slice line, struct hr_error *err);
 int hr_control_set_journal(struct hr_control *control, struct hr_slice bytes, struct hr_error *err);
 int hr_control_drop(struct hr_control *control, bool journal, bool ledger, struct hr_error *err);
+/* The state document has been written, by this run (kept with the next write) or an earlier one. */
+void hr_control_mark_written(struct hr_control *control);
+bool hr_control_written(const struct hr_control *control);
 /* Let go, keep ledger and journal for the next run, free. NULL allowed. */
 void hr_control_close(struct hr_control *control);
 

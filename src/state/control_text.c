@@ -59,8 +59,8 @@ int hr_control_encode(const struct hr_control_doc *doc, struct hr_buf *out, stru
         rc = hr_buf_append_json(out, hr_slice_str(doc->owner.machine), err);
     }
     if (rc == 0) {
-        rc = hr_buf_printf(out, err, ",\"ledger\":%zu,\"journal\":%zu}\n", doc->ledger.len,
-                           doc->journal.len);
+        rc = hr_buf_printf(out, err, ",\"written\":%s,\"ledger\":%zu,\"journal\":%zu}\n",
+                           doc->written ? "true" : "false", doc->ledger.len, doc->journal.len);
     }
     if (rc == 0) {
         rc = hr_buf_append(out, doc->ledger.ptr, doc->ledger.len, err);
@@ -115,7 +115,8 @@ static bool read_line(const json_t *line, struct hr_control_doc *doc, int64_t *l
                       whole(line, "ledger", ledger) && whole(line, "journal", journal);
     doc->claim = good ? (uint64_t)claim : 0;
     doc->rev = good ? (uint64_t)rev : 0;
-    return good;
+    doc->written = json_is_true(json_object_get(line, "written"));
+    return good && json_is_boolean(json_object_get(line, "written"));
 }
 
 int hr_control_decode(struct hr_slice bytes, const char *name, struct hr_control_doc *doc,

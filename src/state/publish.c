@@ -43,6 +43,13 @@ bool hr_journal_stands(const struct hr_journal_output *output, struct hr_store *
     return hr_journal_look(output, store, NULL) == HR_SEEN_OURS;
 }
 
+/* An answer after which the object decides: it may have been published by this request or an
+ * earlier one, or the upload is gone. Any other (a full disk, no access, no answer) leaves the
+ * upload as it was, or the name not yet durable: the next run asks again. */
+static bool object_decides(int rc) {
+    return rc == HR_E_EXISTS || rc == HR_E_NO_OBJECT;
+}
+
 /* 0 published (now or earlier), HR_E_STORE lost, HR_E_EXISTS somebody else's, HR_E_INDOUBT. */
 static int publish_output(const struct hr_journal *j, const struct hr_journal_output *o,
                           struct hr_store *store, bool *fresh, struct hr_error *err) {
@@ -61,14 +68,18 @@ static int publish_output(const struct hr_journal *j, const struct hr_journal_ou
         return 0;
     }
     switch (hr_journal_look(o, store, err)) {
-    case HR_SEEN_OURS: return 0;
+    case HR_SEEN_OURS:
+        if (!object_decides(rc) && (store->caps & HR_CAP_LOCAL)) {
+            break;
+        }
+        return 0;
     case HR_SEEN_OTHER:
         hr_fail(err, HR_E_EXISTS, "could not publish '%s': another object stands there", o->key);
         hr_error_hint(err, "another run wrote there; choose another folder or mode overwrite");
         return HR_E_EXISTS;
     case HR_SEEN_NOTHING:
-        if (hr_code_class(rc) == HR_CLASS_TRANSIENT || rc == HR_E_AUTH || rc == HR_E_FORBIDDEN) {
-            break; /* the upload may well be there still: try again in the next run */
+        if (!object_decides(rc)) {
+            break;
         }
         if (err != NULL) {
             *err = first;
@@ -106,18 +117,77 @@ int hr_journal_take_back(const struct hr_journal *j, struct hr_store *store,
     return rc;
 }
 
-static int put_text(struct hr_store *store, const struct hr_journal *j, const char *name,
-                    const char *text, struct hr_error *err) {
-    struct hr_buf key;
+static int put_text(struct hr_store *store, const char *key, struct hr_slice text,
+                    const struct hr_put_opts *opts, struct hr_error *err) {
     char etag[80];
-    hr_buf_init(&key, 2048);
-    int rc = hr_buf_printf(&key, err, "%s_headrace/%s/%s", j->folder, j->lineage, name);
-    const struct hr_put_opts put = {.cond = HR_PUT_ANY, .content_type = "application/json"};
     hr_fault_point();
-    if (rc == 0) {
-        rc = store->driver->put(store, hr_buf_cstr(&key), hr_slice_str(text), &put, etag, err);
+    const int rc = store->driver->put(store, key, text, opts, etag, err);
+    hr_fault_point();
+    return rc;
+}
+
+/* HR_END: what stands there is this text, or of a later commit. Otherwise opts says what to
+ * replace.
+ */
+static int manifest_before(const struct hr_journal *j, struct hr_store *store, const char *key,
+                           char etag[80], struct hr_put_opts *opts, struct hr_error *err) {
+    struct hr_buf text;
+    struct hr_object_info info = {0};
+    hr_buf_init(&text, (size_t)256 << 20);
+    int rc = hr_store_get(store, key, 0, -1, NULL, &text, &info, err);
+    if (rc == HR_E_NO_OBJECT) {
+        hr_error_clear(err);
+        opts->cond = HR_PUT_NEW;
+        rc = 0;
+    } else if (rc == 0) {
+        json_t *json = json_loadb(hr_buf_cstr(&text), text.len, 0, NULL);
+        const json_int_t seq = json_integer_value(json_object_get(json, "seq"));
+        json_decref(json);
+        rc = hr_slice_eq_str(hr_buf_slice(&text), j->manifest) || seq > (json_int_t)j->seq ? HR_END
+                                                                                           : 0;
+        memcpy(etag, info.etag, 80);
+        opts->cond = etag[0] != '\0' ? HR_PUT_MATCH : HR_PUT_ANY;
     }
-    hr_fault_point();
+    if (!(store->caps & HR_CAP_COND_PUT)) {
+        opts->cond = HR_PUT_ANY;
+    }
+    hr_buf_release(&text);
+    return rc;
+}
+
+/* A run that was stopped here, and replaced meanwhile, must not put an old manifest over the newer
+ * one: files it does not name would never be replaced again. */
+static int put_manifest(const struct hr_journal *j, struct hr_store *store, const char *key,
+                        struct hr_error *err) {
+    int rc = HR_E_CHANGED;
+    for (int i = 0; i < 5 && (rc == HR_E_CHANGED || rc == HR_E_EXISTS || rc == HR_E_NO_OBJECT);
+         i++) {
+        char etag[80] = "";
+        struct hr_put_opts opts = {.etag = etag, .content_type = "application/json"};
+        rc = manifest_before(j, store, key, etag, &opts, err);
+        if (rc == 0) {
+            rc = put_text(store, key, hr_slice_str(j->manifest), &opts, err);
+        }
+    }
+    return rc == HR_END ? 0 : rc;
+}
+
+static int put_records(const struct hr_journal *j, struct hr_store *store, struct hr_error *err) {
+    const struct hr_put_opts any = {.cond = HR_PUT_ANY, .content_type = "application/json"};
+    struct hr_buf key;
+    hr_buf_init(&key, 2048);
+    int rc = hr_buf_printf(&key, err, "%s_headrace/%s/manifest.json", j->folder, j->lineage);
+    if (rc == 0) {
+        rc = put_manifest(j, store, hr_buf_cstr(&key), err);
+    }
+    hr_buf_clear(&key);
+    if (rc == 0 && j->archive != NULL) {
+        rc = hr_buf_printf(&key, err, "%s_headrace/%s/commit-%06llu.json", j->folder, j->lineage,
+                           (unsigned long long)j->seq);
+        if (rc == 0) {
+            rc = put_text(store, hr_buf_cstr(&key), hr_slice_str(j->archive), &any, err);
+        }
+    }
     hr_buf_release(&key);
     return rc;
 }
@@ -149,14 +219,9 @@ static int publish_rest(const struct hr_journal *j, struct hr_store *store, stru
                         struct hr_error *err) {
     int rc = 0;
     if (j->manifest != NULL && j->folder != NULL) {
-        char name[48];
-        snprintf(name, sizeof(name), "commit-%06llu.json", (unsigned long long)j->seq);
         rc = held(holder, err);
         if (rc == 0) {
-            rc = put_text(store, j, "manifest.json", j->manifest, err);
-        }
-        if (rc == 0 && j->archive != NULL) {
-            rc = put_text(store, j, name, j->archive, err);
+            rc = put_records(j, store, err);
         }
     }
     for (size_t i = 0; rc == 0 && i < j->n_removals; i++) {

@@ -37,8 +37,8 @@ struct hr_recovery {
 };
 
 /* HR_E_LOCKED: another run holds it. HR_E_STATE: journal or ledger cannot be trusted, or belong to
- * another destination. HR_E_INDOUBT: a commit could not be settled. HR_E_UNSUPPORTED: the store of
- * the state ignores conditional writes. */
+ * another destination. HR_E_INDOUBT: a commit could not be settled. HR_E_CONFIG: the store of the
+ * state ignores conditional writes. */
 int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err);
 /* The document as it is now; empty when there is none. Valid until the next change. */
 struct hr_slice hr_state_text(const struct hr_state *state);

@@ -132,6 +132,12 @@ static int remote_read(void *self, struct hr_buf *out, struct hr_error *err) {
         rc = HR_END;
     }
     memcpy(r->etag, rc == 0 ? info.etag : "", rc == 0 ? sizeof(r->etag) : 1);
+    if (rc == 0 && out->len == 0 && r->control != NULL && hr_control_written(r->control)) {
+        rc = hr_fail(err, HR_E_STATE,
+                     "could not use the state '%s': it is empty, but was not before", r->name);
+        hr_error_object(err, r->name);
+        hr_error_hint(err, "restore an earlier version; to load everything again remove it");
+    }
     return rc;
 }
 
@@ -152,9 +158,7 @@ static int settle(struct remote *r, struct hr_slice text, struct hr_error *err) 
     return rc;
 }
 
-static int remote_write(void *self, struct hr_slice text, const char *prior, struct hr_error *err) {
-    struct remote *r = self;
-    (void)prior; /* the ETag says the same without a request */
+static int write_document(struct remote *r, struct hr_slice text, struct hr_error *err) {
     for (int i = 0;; i++) {
         char etag[80] = "";
         struct hr_error unread;
@@ -183,6 +187,16 @@ static int remote_write(void *self, struct hr_slice text, const char *prior, str
             return rc != 0 ? rc : hr_fail(err, HR_E_STORE, "could not write '%s'", r->name);
         }
     }
+}
+
+static int remote_write(void *self, struct hr_slice text, const char *prior, struct hr_error *err) {
+    struct remote *r = self;
+    (void)prior; /* the ETag says the same without a request */
+    const int rc = write_document(r, text, err);
+    if (rc == 0 && r->control != NULL) {
+        hr_control_mark_written(r->control);
+    }
+    return rc;
 }
 
 /* ---- ledger and journal ---- */

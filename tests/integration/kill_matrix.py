@@ -32,11 +32,11 @@ def lake(folder: Path, files: int = 6) -> list[Row]:
     for number in range(files):
         path = folder / "bucket/data/events" / f"part-{number}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = ["id,text"]
+        lines = ["id,text,kind"]
         for i in range(ROWS):
             row = (number * ROWS + i, f"row {i} of file {number} " + "x" * 60)
             rows.append(row)
-            lines.append(f"{row[0]},{row[1]}")
+            lines.append(f"{row[0]},{row[1]},{i % 3}")
         path.write_text("\n".join(lines) + "\n")
     return rows
 
@@ -100,6 +100,7 @@ class Job:
         lake_folder: Path,
         cell: Cell,
         endpoint: str | None = None,
+        partition: str = "",
     ) -> None:
         self.place = place
         self.cell = cell
@@ -121,7 +122,15 @@ class Job:
         stream = {"name": "events", "namespace": "s3", "sync_mode": cell.mode}
         self.write(
             "streams.json",
-            selected_streams={"s3": [{"stream_name": "events", "normalization": True}]},
+            selected_streams={
+                "s3": [
+                    {
+                        "stream_name": "events",
+                        "normalization": True,
+                        "partition_regex": partition,
+                    }
+                ]
+            },
             streams=[{"stream": stream}],
         )
         self.state = (
@@ -241,16 +250,18 @@ class Job:
             control = json.loads(self.control()[1])
             left += [f"{name}: {control[name]}" for name in ("journal", "ledger") if control[name]]
             left += [f"owner: {control['owner']}"] if control["owner"] else []
-        return left + self.place.open_uploads()
+        return left
 
     def control(self) -> list[bytes]:
         """Lines of the control object."""
         return self.get(f"{self.prefix}/state.json.control").splitlines()
 
-    def check(self, want: list[Row], where: str) -> None:
-        """Every row once, every file whole, nothing left over, a readable state."""
+    def check(self, want: list[Row], where: str, uploads: bool = True) -> None:
+        """Every row once, every file whole, nothing left over, a readable state. uploads: no other
+        job has unfinished ones on the server."""
         assert self.rows() == want, where
         assert self.leftovers() == [], where
+        assert not uploads or self.place.open_uploads() == [], where
         if self.cell.state == "s3":
             state = json.loads(self.get(f"{self.prefix}/state.json"))
         else:
@@ -268,20 +279,63 @@ def places(job: Job) -> int:
 
 
 def kill_everywhere(
-    place: Place, folder: Path, cell: Cell, want: list[Row], step: int = 1
+    place: Place, folder: Path, cell: Cell, want: list[Row], step: int = 1, partition: str = ""
 ) -> tuple[int, int]:
     """Kill a first load at every place (every `step`th), resume, check. Places and kills."""
-    job = Job(place, folder / "count", folder / "lake", cell)
+    job = Job(place, folder / "count", folder / "lake", cell, partition=partition)
     total = places(job)
     job.check(want, "undisturbed")
     killed = 0
     tried = range(1, total + 1, step)
     for at in tried:
-        job = Job(place, folder / "job", folder / "lake", cell)
+        job = Job(place, folder / "job", folder / "lake", cell, partition=partition)
         killed += job.sync(f"kill:{at}").returncode == -9
         job.resume(f"place {at} of {total}")
         job.check(want, f"{cell}: killed at place {at} of {total}")
     assert killed >= len(tried) - 2  # a second worker may shift the last place
+    return total, killed
+
+
+def kill_second_load(place: Place, folder: Path, cell: Cell, step: int = 1) -> tuple[int, int]:
+    """Kill the second load of a table at every place (every `step`th). Places and kills.
+
+    Each try starts from a first load of its own, which a new file has joined since.
+    """
+    source = folder / "lake"
+    extra = source / "bucket/data/events/part-9.csv"
+    first = lake(source, 2)
+    want = sorted([*first, (999999, "late")])
+
+    def loaded(name: str) -> Job:
+        extra.unlink(missing_ok=True)
+        job = Job(place, folder / name, source, cell)
+        assert job.sync().returncode == 0
+        extra.write_text("id,text,kind\n999999,late,1\n")
+        return job
+
+    total = places(loaded("count"))
+    killed = 0
+    for at in range(1, total + 1, step):
+        job = loaded("job")
+        killed += job.sync(f"kill:{at}").returncode == -9
+        job.resume(f"place {at} of {total}")
+        job.check(want, f"{cell}, second load: killed at place {at} of {total}")
+    return total, killed
+
+
+def kill_in_recovery(
+    place: Place, folder: Path, cell: Cell, want: list[Row], step: int = 1
+) -> tuple[int, int]:
+    """Kill at a place, then recovery at its 1st, 3rd, 5th … place, until it comes through."""
+    total = places(Job(place, folder / "count", folder / "lake", cell))
+    killed = 0
+    for at in range(5, total, step):
+        job = Job(place, folder / "job", folder / "lake", cell)
+        job.sync(f"kill:{at}")
+        for again in range(1, 12, 2):
+            killed += job.sync(f"kill:{again}").returncode == -9
+        job.resume(f"place {at}, then at recovery")
+        job.check(want, f"{cell}: killed at place {at}, then during recovery")
     return total, killed
 
 

@@ -1,246 +1,214 @@
 """The kill matrix: a sync is killed at every place that changes something outside it, then resumed.
 
-The program counts such places (HEADRACE_FAULT=count): before and after every request of a commit,
-every fsync, rename and unlink. For each it is run again with SIGKILL there, once more to the end,
-and the destination must hold the rows of an undisturbed run, each once, with nothing left over.
+For each place it is run once with SIGKILL there, once more to the end, and the destination must hold
+the rows of an undisturbed run, each once, with nothing left over. Here every place of the smallest
+load runs, of larger ones a part; `make soak` runs all of them (tests/soak/kill_soak.py).
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import re
-import shutil
-import subprocess
+import random
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from conftest import Headrace
+from kill_matrix import (
+    CELLS,
+    Cell,
+    Job,
+    Place,
+    kill_everywhere,
+    kill_in_recovery,
+    kill_second_load,
+    lake,
+    places,
+)
+from minio_server import Minio
 
-ROWS = 5000
-FILES = 6
-
-
-def lake(folder: Path) -> list[tuple[int, str]]:
-    """Six CSV files of some 450 KB: with checkpoints of 1 MiB, several commits."""
-    rows = []
-    for number in range(FILES):
-        path = folder / "bucket/data/events" / f"part-{number}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = ["id,text,kind"]
-        for i in range(ROWS):
-            row = (number * ROWS + i, f"row {i} of file {number} " + "x" * 60)
-            rows.append(row)
-            lines.append(f"{row[0]},{row[1]},{i % 3}")
-        path.write_text("\n".join(lines) + "\n")
-    return rows
+APPEND = Cell("folder", "local", "incremental", 1)
+ON_S3 = Cell("s3", "s3", "incremental", 1)
 
 
-class Job:
-    """One pipeline below a folder of its own: config, catalog, state, destination."""
-
-    def __init__(
-        self,
-        folder: Path,
-        headrace: Headrace,
-        lake_folder: Path,
-        mode: str,
-        workers: int,
-        partition: str = "",
-    ) -> None:
-        self.folder = folder
-        self.partition = partition
-        self.headrace = headrace
-        self.workers = workers
-        self.out = folder / "out"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "source.json").write_text(
-            json.dumps(
-                {
-                    "bucket_name": "bucket",
-                    "path_prefix": "data",
-                    "file_format": "csv",
-                    "endpoint": f"file:{lake_folder}",
-                }
-            )
-        )
-        (folder / "destination.json").write_text(
-            json.dumps({"type": "PARQUET", "writer": {"local_path": str(self.out)}})
-        )
-        self.write_catalog(mode)
-
-    def write_catalog(self, mode: str) -> None:
-        (self.folder / "streams.json").write_text(
-            json.dumps(
-                {
-                    "selected_streams": {
-                        "s3": [
-                            {
-                                "stream_name": "events",
-                                "normalization": True,
-                                "partition_regex": self.partition,
-                            }
-                        ]
-                    },
-                    "streams": [
-                        {"stream": {"name": "events", "namespace": "s3", "sync_mode": mode}}
-                    ],
-                }
-            )
-        )
-
-    def sync(self, fault: str = "") -> subprocess.CompletedProcess[str]:
-        command = [
-            str(self.headrace.path),
-            "sync",
-            *("--config", "source.json", "--catalog", "streams.json"),
-            *("--destination", "destination.json", "--state", "state.json"),
-            *("--progress", "never", "--workers", str(self.workers)),
-            *("--set", "task_mb=1", "--set", "checkpoint_mb=1", "--set", "task_objects=2"),
-        ]
-        return subprocess.run(
-            command,
-            check=False,
-            cwd=self.folder,
-            env={**self.headrace.environment, "HEADRACE_FAULT": fault},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    def rows(self) -> list[tuple[Any, ...]]:
-        """Every row of every visible file; a broken file fails here."""
-        found: list[tuple[Any, ...]] = []
-        for path in sorted(self.out.rglob("*.parquet")):
-            if not path.name.startswith("."):
-                table = pq.read_table(path, columns=["id", "text"])
-                found += zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True)
-        return sorted(found)
-
-    def leftovers(self) -> list[str]:
-        hidden = [str(p) for p in self.out.rglob(".*") if p.is_file()]
-        beside = [p.name for p in self.folder.iterdir()]
-        return hidden + [n for n in beside if n.endswith((".journal", ".ledger", ".tmp"))]
+@pytest.fixture
+def place(headrace: Headrace, minio: Minio, s3: Any, bucket: str, tmp_path: Path) -> Place:
+    """Where the pipelines of a test run."""
+    return Place(headrace.path, minio, s3, bucket, tmp_path)
 
 
-def places(job: Job) -> int:
-    done = job.sync("count")
-    assert done.returncode == 0, done.stderr
-    match = re.search(r"fault points: (\d+)", done.stderr)
-    assert match is not None, done.stderr
-    return int(match.group(1))
-
-
-def resume(job: Job, where: str) -> None:
-    for _ in range(3):
-        done = job.sync()
-        if done.returncode == 0:
-            return
-    pytest.fail(f"could not resume after {where}: {done.stderr}")
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
-def test_killed_anywhere_each_row_once(
-    tmp_path: Path, headrace: Headrace, mode: str, workers: int
-) -> None:
-    want = lake(tmp_path / "lake")
-    job = Job(tmp_path / "count", headrace, tmp_path / "lake", mode, workers)
-    total = places(job)
+@pytest.mark.parametrize("cell", [c for c in CELLS if c.workers == 1], ids=str)
+def test_smallest_load_killed_anywhere(tmp_path: Path, place: Place, cell: Cell) -> None:
+    want = lake(tmp_path / "lake", 1)
+    total, killed = kill_everywhere(place, tmp_path, cell, want)
     assert total > 20
-    assert job.rows() == want
-    commits = len(list(job.out.rglob("commit-*.json")))
-    assert commits > 1 if mode == "incremental" else commits == 1
-    killed = 0
-    for place in range(1, total + 1):
-        job = Job(tmp_path / "job", headrace, tmp_path / "lake", mode, workers)
-        killed += job.sync(f"kill:{place}").returncode == -9
-        resume(job, f"place {place} of {total}")
-        assert job.rows() == want, f"killed at place {place} of {total}"
-        assert job.leftovers() == [], f"killed at place {place} of {total}"
-    assert killed >= total - 2  # a second worker may shift the last place
-    print(f"kill matrix {mode} workers={workers}: {killed} places, all rows once after each")
+    print(f"kill matrix {cell}: {killed} places, all rows once after each")
 
 
-@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
-def test_killed_anywhere_with_partitions(tmp_path: Path, headrace: Headrace, mode: str) -> None:
-    """Every file of every folder belongs to the commit; each third place is enough here."""
-    want = lake(tmp_path / "lake")
-
-    def fresh(name: str) -> Job:
-        return Job(tmp_path / name, headrace, tmp_path / "lake", mode, 1, "/kind={kind,none,}")
-
-    job = fresh("count")
-    total = places(job)
-    assert job.rows() == want
-    folders = {p.parent.name for p in job.out.rglob("*.parquet")}
-    assert folders == {"kind=0", "kind=1", "kind=2"}
-    for place in range(1, total + 1, 3):
-        job = fresh("job")
-        job.sync(f"kill:{place}")
-        resume(job, f"place {place} of {total}")
-        assert job.rows() == want, f"killed at place {place} of {total}"
-        assert job.leftovers() == [], f"killed at place {place} of {total}"
+@pytest.mark.parametrize(
+    ("cell", "step"),
+    [(APPEND._replace(workers=2), 1), (ON_S3._replace(workers=2), 3)],
+    ids=lambda value: str(value),
+)
+def test_several_commits_killed_anywhere(
+    tmp_path: Path, place: Place, cell: Cell, step: int
+) -> None:
+    want = lake(tmp_path / "lake", 6)
+    kill_everywhere(place, tmp_path, cell, want, step)
 
 
-@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
-def test_killed_while_a_second_load_runs(tmp_path: Path, headrace: Headrace, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("cell", "step"),
+    [
+        (APPEND, 2),
+        (APPEND._replace(mode="full_refresh"), 3),
+        (ON_S3, 3),
+        (ON_S3._replace(mode="full_refresh"), 3),
+    ],
+    ids=lambda value: str(value),
+)
+def test_several_files_a_commit_killed_anywhere(
+    tmp_path: Path, place: Place, cell: Cell, step: int
+) -> None:
+    """Files of three folders belong to each commit."""
+    want = lake(tmp_path / "lake", 3)
+    kill_everywhere(place, tmp_path, cell, want, step, "/kind={kind,none,}")
+
+
+@pytest.mark.parametrize(
+    ("cell", "step"),
+    [
+        (APPEND, 1),
+        (APPEND._replace(mode="full_refresh"), 1),
+        (ON_S3._replace(mode="full_refresh"), 2),
+    ],
+    ids=lambda value: str(value),
+)
+def test_second_load_killed_anywhere(tmp_path: Path, place: Place, cell: Cell, step: int) -> None:
     """The table has rows already; what the second run brings or replaces must survive kills too."""
-    source = tmp_path / "lake"
-    want = lake(source)
-    job = Job(tmp_path / "first", headrace, source, mode, 1)
+    kill_second_load(place, tmp_path, cell, step)
+
+
+@pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
+def test_killed_during_recovery_too(tmp_path: Path, place: Place, cell: Cell) -> None:
+    kill_in_recovery(place, tmp_path, cell, lake(tmp_path / "lake", 1), step=5)
+
+
+@pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
+def test_killed_at_any_time(tmp_path: Path, place: Place, cell: Cell) -> None:
+    want = lake(tmp_path / "lake", 3)
+    job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
+    began = time.monotonic()
     assert job.sync().returncode == 0
-    extra = source / "bucket/data/events/part-9.csv"
-    extra.write_text("id,text\n999999,late\n")
-    os.utime(extra)
-    want = sorted([*want, (999999, "late")])
-    shutil.copytree(tmp_path / "first", tmp_path / "template")
-
-    def fresh(name: str) -> Job:
-        job = Job(tmp_path / name, headrace, source, mode, 1)
-        shutil.rmtree(job.folder)
-        shutil.copytree(tmp_path / "template", job.folder)
-        (job.folder / "destination.json").write_text(
-            json.dumps({"type": "PARQUET", "writer": {"local_path": str(job.out)}})
-        )
-        return job
-
-    total = places(fresh("count"))
-    for place in range(1, total + 1):
-        job = fresh("job")
-        job.sync(f"kill:{place}")
-        resume(job, f"place {place} of {total}")
-        assert job.rows() == want, f"killed at place {place} of {total}"
-        assert job.leftovers() == [], f"killed at place {place} of {total}"
+    took = time.monotonic() - began
+    for number in range(6):
+        job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
+        for _ in range(3):
+            run = job.start()
+            time.sleep(random.random() * took)
+            run.kill()
+            run.communicate()
+        job.resume(f"kill {number} at a random time")
+        assert job.rows() == want
 
 
-def test_killed_during_recovery_too(tmp_path: Path, headrace: Headrace) -> None:
-    want = lake(tmp_path / "lake")
-    job = Job(tmp_path / "count", headrace, tmp_path / "lake", "incremental", 1)
-    total = places(job)
-    for place in range(5, total, 7):
-        job = Job(tmp_path / "job", headrace, tmp_path / "lake", "incremental", 1)
-        job.sync(f"kill:{place}")
-        for again in range(1, 12, 2):
-            job.sync(f"kill:{again}")
-        resume(job, f"place {place}, then at recovery")
-        assert job.rows() == want, f"killed at place {place}"
-        assert job.leftovers() == []
+# ---- two runs ----
 
 
-def test_two_runs_at_once(tmp_path: Path, headrace: Headrace) -> None:
-    """One of them gets the state, the other is told so (exit 7); no row is doubled."""
-    want = lake(tmp_path / "lake")
-    job = Job(tmp_path / "job", headrace, tmp_path / "lake", "incremental", 1)
-    (job.folder / "state.json.lock").touch()
-    with (job.folder / "state.json.lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        refused = job.sync()
-    assert refused.returncode == 7
+@pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
+def test_second_run_is_refused(tmp_path: Path, place: Place, cell: Cell) -> None:
+    """While one run holds the state (stopped, to hold it long enough), another gets exit 7; the state
+    of a run that was killed is free at once."""
+    want = lake(tmp_path / "lake", 1)
+    job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
+    first = job.start(f"stop:{places_of(place, tmp_path, cell) // 2}")
+    wait_until_stopped(first.pid)
+    refused = job.sync()
+    assert refused.returncode == 7, refused.stderr
     assert "another run holds the state" in refused.stderr
-    resume(job, "the lock was held")
-    assert job.rows() == want
+    if cell.state == "s3":
+        assert f"process {first.pid} on " in refused.stderr
+    first.kill()
+    first.communicate()
+    job.resume("the first run was killed")
+    job.check(want, "one run was refused, one killed")
+
+
+@pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
+def test_two_runs_started_together(tmp_path: Path, place: Place, cell: Cell) -> None:
+    want = lake(tmp_path / "lake", 1)
+    for _ in range(5):
+        job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
+        runs = [job.start(), job.start()]
+        ends = [run.communicate()[1] for run in runs]
+        codes = sorted(run.returncode for run in runs)
+        assert codes in ([0, 7], [0, 0]), ends  # one waits for nobody; one may be quick enough
+        job.check(want, "two at once")
+
+
+@pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
+def test_one_of_two_killed(tmp_path: Path, place: Place, cell: Cell) -> None:
+    want = lake(tmp_path / "lake", 1)
+    for number in range(6):
+        job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
+        runs = [job.start(), job.start()]
+        time.sleep(0.02 * number)
+        runs[number % 2].kill()
+        for run in runs:
+            run.communicate()
+        assert runs[1 - number % 2].returncode in (0, 7)
+        job.resume("one of two was killed")
+        assert job.rows() == want
+
+
+def places_of(place: Place, folder: Path, cell: Cell) -> int:
+    return places(Job(place, folder / "count", folder / "lake", cell))
+
+
+def wait_until_stopped(pid: int) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "T":
+            return
+        assert state != "Z", "the run ended before the place where it was to stop"
+        time.sleep(0.01)
+    pytest.fail(f"process {pid} did not stop")
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
+def test_lease_of_a_stopped_run_is_taken_over(tmp_path: Path, place: Place, mode: str) -> None:
+    """A run is stopped at every place in turn until its lease has run out; another takes over and
+    does all the work. Continued, the first must see that and publish nothing more."""
+    cell = ON_S3._replace(mode=mode)
+    want = lake(tmp_path / "lake", 1)
+    total = places_of(place, tmp_path, cell)
+    stopped = []
+    for at in range(1, total + 1):
+        job = Job(place, tmp_path / f"job-{at}", tmp_path / "lake", cell)
+        job.options = ["--set", "state_lease_seconds=1"]
+        run = job.start(f"stop:{at}")
+        wait_until_stopped(run.pid)
+        stopped.append((at, job, run))
+    time.sleep(4)  # the lease, and the second others wait longer
+    replaced = 0
+    for at, job, run in stopped:
+        done = job.sync()
+        assert done.returncode == 0, f"place {at}: {done.stderr}"
+        assert job.rows() == want
+        os.kill(run.pid, signal.SIGCONT)
+        _, err = run.communicate(timeout=60)
+        assert run.returncode in (0, 7), f"place {at}: {err}"
+        replaced += run.returncode == 7
+        if run.returncode == 7:
+            assert "another run" in err, f"place {at}"
+        job.check(want, f"{mode}: taken over at place {at} of {total}", uploads=False)
+        again = job.sync()
+        assert again.returncode == 0, again.stderr
+        job.check(want, f"{mode}: and once more after place {at}", uploads=False)
+    assert place.open_uploads() == []
+    # Stopped before its claim stands, or after its last commit, a run has lost nothing.
+    print(f"{mode}: {replaced} of {total} stopped runs were told")
+    assert replaced >= total - 12, f"{replaced} of {total}"

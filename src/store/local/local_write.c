@@ -15,6 +15,7 @@
 
 #include "store/local/local.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 
 #define NAME_ROOM 256
@@ -34,6 +35,9 @@ static int write_failed(struct hr_error *err, int errnum, const struct local_sto
 }
 
 static int pwrite_all(int fd, const uint8_t *ptr, size_t len, int64_t offset) {
+    if (hr_fault_no_space()) {
+        return errno;
+    }
     while (len > 0) {
         ssize_t n = pwrite(fd, ptr, len, offset);
         if (n < 0 && errno == EINTR) {
@@ -47,6 +51,10 @@ static int pwrite_all(int fd, const uint8_t *ptr, size_t len, int64_t offset) {
         offset += n;
     }
     return 0;
+}
+
+static int sync_fd(int fd) {
+    return hr_fault_no_space() ? -1 : fsync(fd);
 }
 
 /* ".NAME.TOKEN.RANDOM.tmp"; a NAME too long for that is cut. */
@@ -146,7 +154,7 @@ static int publish(const struct local_store *s, int parent, const char *hidden, 
         hr_error_object(err, key);
         return HR_E_EXISTS;
     }
-    if (done != 0 || fsync(parent) != 0) {
+    if (done != 0 || sync_fd(parent) != 0) {
         return write_failed(err, errno, s, key);
     }
     return 0;
@@ -192,7 +200,7 @@ int hr_local_put(struct hr_store *store, const char *key, struct hr_slice body,
         return fd;
     }
     int e = pwrite_all(fd, body.ptr, body.len, 0);
-    if (e == 0 && fsync(fd) != 0) {
+    if (e == 0 && sync_fd(fd) != 0) {
         e = errno;
     }
     rc = e ? write_failed(err, e, s, key) : publish(s, parent, hidden, name, key, opts, err);
@@ -227,7 +235,7 @@ int hr_local_remove(struct hr_store *store, const char *key, struct hr_error *er
     if (unlinkat(parent, name, 0) != 0 && errno != ENOENT) {
         rc = hr_fail_errno(err, errno, "could not remove '%s' from %s", key, s->base.label);
         hr_error_object(err, key);
-    } else if (fsync(parent) != 0) {
+    } else if (sync_fd(parent) != 0) {
         rc = hr_fail_errno(err, errno, "could not remove '%s' from %s", key, s->base.label);
     }
     close(parent);
@@ -285,7 +293,12 @@ static int open_upload(struct local_store *s, const char *key, const char *uploa
     }
     int fd = openat(parent, upload_id, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
-        fd = hr_fail_errno(err, errno, "could not find the upload of '%s' in %s ('%s')", key,
+        const int e = errno;
+        /* A run that died may have renamed it without syncing the folder. */
+        if (e == ENOENT) {
+            (void)sync_fd(parent);
+        }
+        fd = hr_fail_errno(err, e, "could not find the upload of '%s' in %s ('%s')", key,
                            s->base.label, upload_id);
         hr_error_object(err, key);
         close(parent);
@@ -355,7 +368,7 @@ int hr_local_mp_complete(struct hr_store *store, const char *key, const char *up
         return fd;
     }
     rc = check_size(s, fd, key, parts, n_parts, err);
-    if (rc == 0 && fsync(fd) != 0) {
+    if (rc == 0 && sync_fd(fd) != 0) {
         rc = write_failed(err, errno, s, key);
     }
     if (rc == 0) {
@@ -378,7 +391,7 @@ int hr_local_mp_sync(struct hr_store *store, const char *key, const char *upload
     if (fd < 0) {
         return fd;
     }
-    int rc = fsync(fd) != 0 || fsync(parent) != 0 ? write_failed(err, errno, s, key) : 0;
+    int rc = sync_fd(fd) != 0 || sync_fd(parent) != 0 ? write_failed(err, errno, s, key) : 0;
     close(fd);
     close(parent);
     return rc;

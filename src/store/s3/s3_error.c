@@ -133,6 +133,8 @@ struct known {
 static const struct known known[] = {
     {"NoSuchKey", HR_E_NO_OBJECT, A_FAIL, "there is no such object"},
     {"NoSuchUpload", HR_E_NO_OBJECT, A_FAIL, "there is no such upload"},
+    /* MinIO loses parts of an upload whose Complete was cut off by the client's death. */
+    {"InvalidPart", HR_E_NO_OBJECT, A_FAIL, "a part of the upload is gone"},
     {"NoSuchBucket", HR_E_NO_BUCKET, A_FAIL, "the bucket does not exist"},
     {"InvalidBucketName", HR_E_CONFIG, A_FAIL, "the server refuses the bucket's name"},
     {"AccessDenied", HR_E_FORBIDDEN, A_FAIL, "access is denied"},
