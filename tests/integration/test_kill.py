@@ -49,7 +49,7 @@ def test_smallest_load_killed_anywhere(tmp_path: Path, place: Place, cell: Cell)
 
 @pytest.mark.parametrize(
     ("cell", "step"),
-    [(APPEND._replace(workers=2), 1), (ON_S3._replace(workers=2), 3)],
+    [(APPEND._replace(workers=2), 3), (ON_S3._replace(workers=2), 4)],
     ids=lambda value: str(value),
 )
 def test_several_commits_killed_anywhere(
@@ -62,10 +62,10 @@ def test_several_commits_killed_anywhere(
 @pytest.mark.parametrize(
     ("cell", "step"),
     [
-        (APPEND, 2),
-        (APPEND._replace(mode="full_refresh"), 3),
-        (ON_S3, 3),
-        (ON_S3._replace(mode="full_refresh"), 3),
+        (APPEND, 4),
+        (APPEND._replace(mode="full_refresh"), 4),
+        (ON_S3, 5),
+        (ON_S3._replace(mode="full_refresh"), 5),
     ],
     ids=lambda value: str(value),
 )
@@ -80,9 +80,9 @@ def test_several_files_a_commit_killed_anywhere(
 @pytest.mark.parametrize(
     ("cell", "step"),
     [
-        (APPEND, 1),
-        (APPEND._replace(mode="full_refresh"), 1),
-        (ON_S3._replace(mode="full_refresh"), 2),
+        (APPEND, 3),
+        (APPEND._replace(mode="full_refresh"), 2),
+        (ON_S3._replace(mode="full_refresh"), 3),
     ],
     ids=lambda value: str(value),
 )
