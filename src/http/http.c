@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/gate.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "http/transfer.h"
@@ -351,34 +352,17 @@ void hr_http_cancel(struct hr_http *http) {
     wake(http, polling);
 }
 
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t cond;
-    bool done;
-};
-
-static void wake_waiter(struct hr_http_req *req) {
-    struct waiter *w = req->user;
-    pthread_mutex_lock(&w->lock);
-    w->done = true;
-    pthread_cond_signal(&w->cond);
-    pthread_mutex_unlock(&w->lock);
+static void open_gate(struct hr_http_req *req) {
+    hr_gate_open(req->user);
 }
 
 int hr_http_run(struct hr_http *http, struct hr_http_req *req) {
-    struct waiter w = {.done = false};
-    pthread_mutex_init(&w.lock, NULL);
-    pthread_cond_init(&w.cond, NULL);
-    req->done = wake_waiter;
-    req->user = &w;
+    struct hr_gate gate;
+    hr_gate_init(&gate);
+    req->done = open_gate;
+    req->user = &gate;
     hr_http_submit(http, req);
-    pthread_mutex_lock(&w.lock);
-    while (!w.done) {
-        pthread_cond_wait(&w.cond, &w.lock);
-    }
-    pthread_mutex_unlock(&w.lock);
-    pthread_cond_destroy(&w.cond);
-    pthread_mutex_destroy(&w.lock);
+    hr_gate_pass(&gate);
     return req->rc;
 }
 

@@ -3,8 +3,7 @@
  * Sits between callers that want one call and drivers that only know asynchronous reads. */
 #include "store/store.h"
 
-#include <pthread.h>
-
+#include "base/gate.h"
 #include "base/mem.h"
 #include "store/store_table.h"
 
@@ -37,35 +36,17 @@ void hr_store_close(struct hr_store *store) {
     }
 }
 
-/* One thread waits for one request. */
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t cond;
-    bool done;
-};
-
-static void wake(struct hr_store_req *req) {
-    struct waiter *w = req->user;
-    pthread_mutex_lock(&w->lock);
-    w->done = true;
-    pthread_cond_signal(&w->cond);
-    pthread_mutex_unlock(&w->lock);
+static void open_gate(struct hr_store_req *req) {
+    hr_gate_open(req->user);
 }
 
 int hr_store_run(struct hr_store *store, struct hr_store_req *req) {
-    struct waiter w = {.done = false};
-    pthread_mutex_init(&w.lock, NULL);
-    pthread_cond_init(&w.cond, NULL);
-    req->done = wake;
-    req->user = &w;
+    struct hr_gate gate;
+    hr_gate_init(&gate);
+    req->done = open_gate;
+    req->user = &gate;
     store->driver->submit(store, req);
-    pthread_mutex_lock(&w.lock);
-    while (!w.done) {
-        pthread_cond_wait(&w.cond, &w.lock);
-    }
-    pthread_mutex_unlock(&w.lock);
-    pthread_cond_destroy(&w.cond);
-    pthread_mutex_destroy(&w.lock);
+    hr_gate_pass(&gate);
     return req->rc;
 }
 

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "base/gate.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -396,34 +397,17 @@ static void op_answered(struct hr_http_req *http) {
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t cond;
-    bool done;
-};
-
-static void wake(struct s3_op *op) {
-    struct waiter *w = op->user;
-    pthread_mutex_lock(&w->lock);
-    w->done = true;
-    pthread_cond_signal(&w->cond);
-    pthread_mutex_unlock(&w->lock);
+static void open_gate(struct s3_op *op) {
+    hr_gate_open(op->user);
 }
 
 int hr_s3_op_run(struct s3_op *op, struct hr_error *err) {
-    struct waiter w = {.done = false};
-    pthread_mutex_init(&w.lock, NULL);
-    pthread_cond_init(&w.cond, NULL);
-    op->done = wake;
-    op->user = &w;
+    struct hr_gate gate;
+    hr_gate_init(&gate);
+    op->done = open_gate;
+    op->user = &gate;
     hr_s3_op_start(op);
-    pthread_mutex_lock(&w.lock);
-    while (!w.done) {
-        pthread_cond_wait(&w.cond, &w.lock);
-    }
-    pthread_mutex_unlock(&w.lock);
-    pthread_cond_destroy(&w.cond);
-    pthread_mutex_destroy(&w.lock);
+    hr_gate_pass(&gate);
     if (op->rc != 0 && err != NULL) {
         *err = op->err;
     }
