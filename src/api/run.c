@@ -146,11 +146,7 @@ void hr_run_add_counts(struct hr_run_counts *sum, const struct hr_run_counts *co
 
 struct hr_put_opts hr_run_put_opts(const struct hr_settings *settings) {
     const struct hr_dest *dest = &settings->dest;
-    return (struct hr_put_opts){.sse = dest->server_side_encryption,
-                                .kms_key_id = dest->kms_key_id,
-                                .acl = dest->acl,
-                                .storage_class = dest->storage_class,
-                                .tagging = dest->tags};
+    return (struct hr_put_opts){.storage_class = dest->storage_class, .tagging = dest->tags};
 }
 
 int hr_run_object_sink(const struct hr_settings *settings, const struct hr_object_sink_conf *conf,

@@ -46,7 +46,8 @@ int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spe
 /* Add one run's counts to `sum`. */
 void hr_run_add_counts(struct hr_run_counts *sum, const struct hr_run_counts *counts);
 
-/* What destination options say of every object written; the strings stay the settings'. */
+/* What destination options say of data files alone (manifests must stay readable, and no rule made
+ * for data should remove them); the strings stay the settings'. */
 struct hr_put_opts hr_run_put_opts(const struct hr_settings *settings);
 
 /* The sink for files below `prefix` (key NULL) or at one key; with `gather` blocks come from many

@@ -298,6 +298,15 @@ void hr_settings_store_conf(const struct hr_settings *settings, const struct hr_
                                                           : work->max_requests_per_second),
         .read_only = place == &settings->place,
     };
+    if (place == &settings->dest.place) {
+        const struct hr_dest *dest = &settings->dest;
+        out->sse = dest->server_side_encryption;
+        out->kms_key_id = dest->kms_key_id;
+        out->acl = dest->acl;
+        if (out->sse == NULL && out->kms_key_id != NULL) {
+            out->sse = "aws:kms";
+        }
+    }
 }
 
 void hr_settings_infer_params(const struct hr_settings *settings, struct hr_infer_params *out) {

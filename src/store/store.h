@@ -41,6 +41,8 @@ struct hr_store_conf {
     int max_requests_per_second; /* 0: no limit */
     int backoff_ms;              /* first back-off, 0: 100; full jitter, doubling, capped at 20 s */
     bool read_only;              /* file: do not create the folder */
+    /* s3: encryption and canned ACL of every object written; NULL: the bucket's own */
+    const char *sse, *kms_key_id, *acl;
 };
 
 struct hr_object_info {

@@ -23,6 +23,9 @@ static void s3_close(struct hr_store *store) {
     hr_cred_release(&s->cred);
     pthread_mutex_destroy(&s->lock);
     hr_free(s->bucket);
+    hr_free(s->sse);
+    hr_free(s->kms_key_id);
+    hr_free(s->acl);
     hr_free(s->base.label);
     hr_free(s);
 }
@@ -90,12 +93,18 @@ static int s3_open(const struct hr_store_conf *conf, struct hr_store **out, stru
         s->random = (uint64_t)hr_monotonic_nanos();
     }
     s->bucket = hr_strdup(bucket);
+    s->sse = hr_strdup(conf->sse);
+    s->kms_key_id = hr_strdup(conf->kms_key_id);
+    s->acl = hr_strdup(conf->acl);
+    const bool copied = (conf->sse == NULL || s->sse != NULL) &&
+                        (conf->kms_key_id == NULL || s->kms_key_id != NULL) &&
+                        (conf->acl == NULL || s->acl != NULL);
     struct hr_buf label;
     hr_buf_init(&label, 0);
     rc = hr_buf_printf(&label, err, "s3://%s", bucket);
     s->base.label = rc == 0 ? hr_buf_detach(&label) : NULL;
     hr_buf_release(&label);
-    if (s->bucket == NULL || s->base.label == NULL) {
+    if (s->bucket == NULL || s->base.label == NULL || !copied) {
         rc = hr_fail(err, HR_E_NOMEM, "could not open bucket '%s': out of memory", bucket);
     }
     const struct hr_cred_conf cred = {

@@ -63,6 +63,7 @@ struct s3_store {
     struct hr_cred cred;
     struct s3_endpoint endpoint;
     char *bucket;
+    char *sse, *kms_key_id, *acl; /* of every object written; NULL: not sent */
     bool path_style;
     int retries, backoff_ms, requests_per_second;
     pthread_mutex_t lock; /* below it: */

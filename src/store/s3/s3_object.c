@@ -369,9 +369,10 @@ int hr_s3_put_headers(struct s3_op *op, const struct hr_put_opts *opts, struct h
     } headers[] = {
         {"content-type",
          opts && opts->content_type ? opts->content_type : "application/octet-stream"},
-        {"x-amz-server-side-encryption", opts ? opts->sse : NULL},
-        {"x-amz-server-side-encryption-aws-kms-key-id", opts ? opts->kms_key_id : NULL},
-        {"x-amz-acl", opts ? opts->acl : NULL},
+        {"x-amz-server-side-encryption", opts && opts->sse ? opts->sse : op->s->sse},
+        {"x-amz-server-side-encryption-aws-kms-key-id",
+         opts && opts->kms_key_id ? opts->kms_key_id : op->s->kms_key_id},
+        {"x-amz-acl", opts && opts->acl ? opts->acl : op->s->acl},
         {"x-amz-storage-class", opts ? opts->storage_class : NULL},
         {"x-amz-tagging", opts ? opts->tagging : NULL},
     };
