@@ -81,9 +81,9 @@ static int publish_output(const struct hr_journal *j, const struct hr_journal_ou
         if (!object_decides(rc)) {
             break;
         }
-        if (err != NULL) {
-            *err = first;
-        }
+        hr_fail(err, HR_E_STORE, "could not publish '%s': its upload is gone", o->key);
+        hr_error_detail(err, "%s", first.message);
+        hr_error_hint(err, "run again: its rows are loaded again");
         return HR_E_STORE;
     case HR_SEEN_UNKNOWN: break;
     }

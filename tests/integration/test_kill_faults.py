@@ -166,7 +166,7 @@ def test_upload_that_lost_its_parts(tmp_path: Path, place: Place, proxy: Proxy) 
     proxy.fault("status", status=400, code="InvalidPart", **COMPLETE)
     run = job.sync()
     assert run.returncode == 1, run.stderr
-    assert "a part of the upload is gone" in run.stderr
+    assert "its upload is gone" in run.stderr
     assert job.rows() == []
     job.resume("the upload lost its parts")
     job.check(want, "the upload lost its parts")
