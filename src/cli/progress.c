@@ -1,5 +1,6 @@
 /* cli/progress.c - one line that moves on a terminal, a line every 10 s on a pipe, the summary. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -144,10 +145,28 @@ void hr_cli_progress_stop(struct hr_cli_progress *p) {
     hr_free(p);
 }
 
+/* The kernel's high-water mark of this program; 0: not told. ru_maxrss would begin with the peak of
+ * whatever program started this one. */
+static long own_peak_kb(void) {
+    char line[128];
+    long kb = 0;
+    FILE *status = fopen("/proc/self/status", "re");
+    while (status != NULL && kb == 0 && fgets(line, sizeof(line), status) != NULL) {
+        if (strncmp(line, "VmHWM:", 6) == 0) {
+            kb = strtol(line + 6, NULL, 10);
+        }
+    }
+    if (status != NULL) {
+        fclose(status);
+    }
+    return kb;
+}
+
 static double cpu_seconds(long *out_peak_kb) {
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
-    *out_peak_kb = use.ru_maxrss;
+    const long own = own_peak_kb();
+    *out_peak_kb = own > 0 ? own : use.ru_maxrss;
     return (double)use.ru_utime.tv_sec + (double)use.ru_stime.tv_sec +
            (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }

@@ -223,8 +223,9 @@ static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
         rc = sink->ops->schema(sink, r->out_schema, err);
     }
     for (size_t i = 0; rc == 0 && i < r->n_blocks; i++) {
-        rc = sink->ops->put(sink, r->folders[i], &r->blocks[i], err);
-        r->blocks[i] = (struct hr_block){0};
+        struct hr_block block;
+        rc = hr_result_take_block(r, i, &block, err);
+        rc = rc == 0 ? sink->ops->put(sink, r->folders[i], &block, err) : rc;
     }
     if (rc == 0 && !sink->wants_blocks) {
         sink->rows += r->counts.rows_out;

@@ -26,6 +26,8 @@ static void free_blocks(struct hr_result *r) {
         hr_block_release(&r->blocks[i]);
     }
     r->n_blocks = 0;
+    r->held = 0;
+    hr_spool_empty(&r->spool);
     hr_arena_reset(&r->names);
 }
 
@@ -34,6 +36,8 @@ void hr_result_release(struct hr_result *r) {
     free_rejects(r);
     hr_free(r->blocks);
     hr_free(r->folders);
+    hr_free(r->places);
+    hr_spool_close(&r->spool);
     hr_arena_release(&r->names);
     hr_free(r->borders);
     hr_free(r->gone);
@@ -77,11 +81,46 @@ static int make_room(struct hr_result *r, struct hr_error *err) {
     r->blocks = blocks ? blocks : r->blocks;
     const char **folders = hr_reallocarray(r->folders, cap, sizeof(*folders));
     r->folders = folders ? folders : r->folders;
-    if (blocks == NULL || folders == NULL) {
+    int64_t *places = hr_reallocarray(r->places, cap, sizeof(*places));
+    r->places = places ? places : r->places;
+    if (blocks == NULL || folders == NULL || places == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate a list of blocks");
     }
     r->blocks_cap = cap;
     return 0;
+}
+
+/* All blocks that are in memory go to disk. */
+static int spill(struct hr_result *r, struct hr_error *err) {
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < r->n_blocks; i++) {
+        struct hr_block *b = &r->blocks[i];
+        if (b->data != NULL) {
+            rc = hr_spool_append(&r->spool, hr_slice_of(b->data, b->len), &r->places[i], err);
+            if (rc == 0) {
+                hr_big_free(b->data);
+                b->data = NULL;
+            }
+        }
+    }
+    r->held = 0;
+    return rc;
+}
+
+int hr_result_take_block(struct hr_result *r, size_t i, struct hr_block *out,
+                         struct hr_error *err) {
+    struct hr_block *b = &r->blocks[i];
+    int rc = 0;
+    if (b->data == NULL && b->len > 0) {
+        b->data = hr_big_alloc(b->len, NULL);
+        rc = b->data ? hr_spool_read(&r->spool, r->places[i], b->data, b->len, err)
+                     : hr_fail(err, HR_E_NOMEM, "could not allocate a block of output");
+    }
+    if (rc == 0) {
+        *out = *b;
+        *b = (struct hr_block){0};
+    }
+    return rc;
 }
 
 static int keep_block(struct hr_result *r, struct hr_block *block, const char *folder,
@@ -100,7 +139,8 @@ static int keep_block(struct hr_result *r, struct hr_block *block, const char *f
     }
     r->folders[r->n_blocks] = name;
     r->blocks[r->n_blocks++] = *block;
-    return 0;
+    r->held += block->len;
+    return r->held > HR_RESULT_HELD_MAX ? spill(r, err) : 0;
 }
 
 int hr_work_take_blocks(struct hr_worker *worker, struct hr_result *result, const char *folder,
@@ -456,7 +496,10 @@ static int widen(struct run *run, struct hr_error *err) {
 
 void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_schema *base,
                   struct hr_result *result) {
-    *result = (struct hr_result){.base = hr_schema_ref(base)};
+    const struct hr_work_opts *work = &worker->conf->settings->work;
+    *result = (struct hr_result){
+        .base = hr_schema_ref(base),
+        .spool = {.dir = work->spill_dir, .max = (int64_t)(work->spill_limit_gb * (1 << 30))}};
     result->rejects_tail = &result->rejects;
     hr_arena_init(&result->names, 0);
     hr_error_clear(&result->err);

@@ -3,6 +3,7 @@
 #define HR_PIPELINE_WORK_H
 
 #include "base/arena.h"
+#include "base/spool.h"
 #include "pipeline/pipeline.h"
 
 /* One record that was dropped, kept until its task is assembled. */
@@ -19,6 +20,10 @@ struct hr_piece_border {
     int64_t first_record, end_record; /* -1 unknown */
 };
 
+/* A task's blocks beyond this wait on disk: one object, even one row group, may be of any size.
+ * Ordinary tasks stay below it. */
+#define HR_RESULT_HELD_MAX ((size_t)128 << 20)
+
 struct hr_result {
     int rc;
     struct hr_error err;
@@ -27,6 +32,9 @@ struct hr_result {
     struct hr_schema *out_schema;
     struct hr_block *blocks;
     const char **folders;  /* of each block, "" without partitions */
+    int64_t *places;       /* of each block whose data is NULL: where it is in the spool */
+    size_t held;           /* bytes of blocks in memory */
+    struct hr_spool spool; /* those beyond HR_RESULT_HELD_MAX */
     struct hr_arena names; /* holds them */
     size_t n_blocks, blocks_cap;
     struct hr_run_counts counts;
@@ -53,6 +61,10 @@ void hr_worker_release(struct hr_worker *worker);
  * outcomes are in result (rc included); result is initialised here. */
 void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_schema *base,
                   struct hr_result *result);
+
+/* Block i with its bytes, out of the result: the caller's now. */
+int hr_result_take_block(struct hr_result *result, size_t i, struct hr_block *out,
+                         struct hr_error *err);
 
 /* Keep the blocks the encoder has ready, for this folder. */
 int hr_work_take_blocks(struct hr_worker *worker, struct hr_result *result, const char *folder,

@@ -6,15 +6,12 @@
  * comes; what a block needs beside its bytes (its place, Parquet's row group metadata) stays in
  * memory and is bounded by handing everything on early, which depends on the blocks alone.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/spool.h"
 #include "sink/sink.h"
 
 #define BLOCK_COST 4096 /* bookkeeping of one block, about */
@@ -43,8 +40,7 @@ struct gather {
     size_t n_slots;
     size_t held; /* bytes in memory */
     size_t cost;
-    int fd; /* -1: not made yet */
-    int64_t file_end;
+    struct hr_spool spool;
 };
 
 static int no_memory(struct hr_error *err) {
@@ -148,110 +144,40 @@ static void empty(struct gather *g) {
     g->n_folders = 0;
     g->held = 0;
     g->cost = 0;
-    g->file_end = 0;
     if (g->n_slots > 0) {
         memset(g->slots, 0, g->n_slots * sizeof(*g->slots));
     }
-    if (g->fd >= 0) { /* give the space back */
-        (void)!ftruncate(g->fd, 0);
-    }
+    hr_spool_empty(&g->spool);
 }
 
 /* ---- the file ---- */
 
-static const char *spill_dir(const struct gather *g) {
-    const char *dir = g->conf.spill_dir;
-    if (dir == NULL || dir[0] == '\0') {
-        dir = getenv("TMPDIR");
-    }
-    return dir != NULL && dir[0] != '\0' ? dir : "/tmp";
-}
-
-static int spill_failed(const struct gather *g, int errnum, struct hr_error *err) {
+static int write_block(struct gather *g, struct kept *k, struct hr_error *err) {
     const int rc =
-        hr_fail_errno(err, errnum, "could not keep output of the partitions in '%s'", spill_dir(g));
-    hr_error_hint(err, "set spill_dir to a folder with room, or raise memory_limit_mb");
+        hr_spool_append(&g->spool, hr_slice_of(k->block.data, k->block.len), &k->at, err);
+    if (rc == 0) {
+        hr_big_free(k->block.data);
+        k->block.data = NULL;
+    }
     return rc;
 }
 
-static int open_file(struct gather *g, struct hr_error *err) {
-    if (g->fd >= 0) {
-        return 0;
-    }
-#ifdef O_TMPFILE
-    g->fd = open(spill_dir(g), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (g->fd >= 0) {
-        return 0;
-    }
-#endif
-    char name[1200];
-    const int n = snprintf(name, sizeof(name), "%s/.headrace-XXXXXX", spill_dir(g));
-    if (n < 0 || (size_t)n >= sizeof(name)) {
-        return spill_failed(g, ENAMETOOLONG, err);
-    }
-    g->fd = mkostemp(name, O_CLOEXEC);
-    if (g->fd < 0) {
-        return spill_failed(g, errno, err);
-    }
-    unlink(name);
-    return 0;
-}
-
-static int write_block(struct gather *g, struct kept *k, struct hr_error *err) {
-    size_t done = 0;
-    while (done < k->block.len) {
-        const ssize_t n =
-            pwrite(g->fd, k->block.data + done, k->block.len - done, g->file_end + (int64_t)done);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return spill_failed(g, errno, err);
-        }
-        done += (size_t)n;
-    }
-    k->at = g->file_end;
-    g->file_end += (int64_t)k->block.len;
-    hr_big_free(k->block.data);
-    k->block.data = NULL;
-    return 0;
-}
-
 static int read_block(struct gather *g, struct kept *k, struct hr_error *err) {
-    size_t done = 0;
     k->block.data = hr_big_alloc(k->block.len, NULL);
     if (k->block.data == NULL) {
         return no_memory(err);
     }
-    while (done < k->block.len) {
-        const ssize_t n =
-            pread(g->fd, k->block.data + done, k->block.len - done, k->at + (int64_t)done);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return spill_failed(g, n < 0 ? errno : EIO, err);
-        }
-        done += (size_t)n;
-    }
-    return 0;
+    return hr_spool_read(&g->spool, k->at, k->block.data, k->block.len, err);
 }
 
 static int spill(struct gather *g, struct hr_error *err) {
-    int rc = open_file(g, err);
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < g->n_folders; i++) {
         for (struct kept *k = g->folders[i].first; rc == 0 && k != NULL; k = k->next) {
             if (k->block.data != NULL) {
                 rc = write_block(g, k, err);
             }
         }
-    }
-    if (rc == 0 && g->conf.spill_max > 0 && g->file_end > g->conf.spill_max) {
-        hr_fail(err, HR_E_BOUND,
-                "could not keep output of the partitions: spill_limit_gb is used "
-                "up");
-        hr_error_hint(err, "raise spill_limit_gb or memory_limit_mb");
-        rc = HR_E_BOUND;
     }
     g->held = 0;
     return rc;
@@ -380,9 +306,7 @@ static void gather_abort(struct hr_sink *sink) {
 static void gather_close(struct hr_sink *sink) {
     struct gather *g = (struct gather *)sink;
     empty(g);
-    if (g->fd >= 0) {
-        close(g->fd);
-    }
+    hr_spool_close(&g->spool);
     hr_schema_unref(g->schema);
     hr_free(g->folders);
     hr_free(g->slots);
@@ -407,7 +331,7 @@ int hr_sink_gather(const struct hr_gather_conf *conf, struct hr_sink **out, stru
     g->base.ops = &ops;
     g->base.wants_blocks = true;
     g->conf = *conf;
-    g->fd = -1;
+    g->spool = (struct hr_spool){.dir = conf->spill_dir, .max = conf->spill_max};
     *out = &g->base;
     return 0;
 }
