@@ -1,4 +1,4 @@
-"""Files of a pipeline damaged, exchanged or of another version: refused with exit 2 and their name."""
+"""A pipeline's files damaged, exchanged or of another version: exit 2, and the file is named."""
 
 from __future__ import annotations
 
