@@ -1,11 +1,10 @@
 /* transform/generate.c - columns no file holds: object facts, constants, row ids, Olake's forms. */
 #include "transform/generate.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/num.h"
+#include "transform/go_text.h"
 
 int hr_generated_field(int kind, const char *name, struct hr_field *out) {
     struct hr_type type = hr_type(HR_T_UTF8);
@@ -125,134 +124,89 @@ static int sort_columns(struct hr_transform *t, struct hr_error *err) {
 
 #define CURSOR_NAME "_last_modified_time"
 
-/* Go's %v of a double: shortest digits, exponent form below 1e-4 and from 1e21, two exponent
- * digits. */
-static size_t go_double(double v, char *out) {
-    if (isnan(v)) {
-        memcpy(out, "NaN", 3);
-        return 3;
-    }
-    if (isinf(v)) {
-        memcpy(out, v < 0 ? "-Inf" : "+Inf", 4);
-        return 4;
-    }
-    const double abs = fabs(v);
-    if (abs >= 1e16 && abs < 1e21) {
-        /* Plain digits where our own form is exponential already. */
-        char tmp[48];
-        const size_t n = hr_format_double(abs, false, tmp); /* d.ddde+xx */
-        char digits[32];
-        size_t k = 0;
-        long exponent = 0;
-        for (size_t i = 0; i < n; i++) {
-            if (tmp[i] == 'e') {
-                tmp[n] = '\0';
-                exponent = strtol(tmp + i + 1, NULL, 10);
-                break;
-            }
-            if (tmp[i] != '.') {
-                digits[k++] = tmp[i];
-            }
-        }
-        size_t len = 0;
-        if (v < 0) {
-            out[len++] = '-';
-        }
-        for (long i = 0; i <= exponent; i++) {
-            out[len++] = (size_t)i < k ? digits[i] : '0';
-        }
-        return len;
-    }
-    if (abs > 0 && abs < 1e-4 && abs >= 1e-5) {
-        /* 0.00001234 -> 1.234e-05 */
-        char digits[32];
-        const size_t m = hr_format_double(abs, false, digits); /* 0.0000ddd */
-        size_t i = 2;
-        while (i < m && digits[i] == '0') {
-            i++;
-        }
-        size_t len = 0;
-        if (v < 0) {
-            out[len++] = '-';
-        }
-        out[len++] = digits[i];
-        if (i + 1 < m) {
-            out[len++] = '.';
-            memcpy(out + len, digits + i + 1, m - i - 1);
-            len += m - i - 1;
-        }
-        memcpy(out + len, "e-05", 4);
-        return len + 4;
-    }
-    return hr_format_double(v, false, out);
+/* Did the file have the column? What it lacks is no key of Olake's record. */
+static bool in_record(const struct hr_transform *t, int column) {
+    return t->source_of[column] >= 0;
 }
 
-static int go_value(const struct hr_vec *vec, int64_t i, struct hr_buf *out, struct hr_error *err) {
-    if (vec->field->type.id == HR_T_NULL || !hr_vec_valid(vec, i)) {
-        return hr_buf_append(out, "<nil>", 5, err);
-    }
-    char text[64];
-    switch ((enum hr_type_id)vec->field->type.id) {
-    case HR_T_F64: {
-        double v;
-        memcpy(&v, vec->data + i * 8, sizeof(v));
-        return hr_buf_append(out, text, go_double(v, text), err);
-    }
-    case HR_T_DATE32: {
-        size_t n = hr_format_date(hr_vec_i64(vec, i), text);
-        memcpy(text + n, " 00:00:00 +0000 UTC", 19);
-        return hr_buf_append(out, text, n + 19, err);
-    }
-    case HR_T_TS: {
-        const int rc = hr_vec_text(vec, i, out, err);
-        if (rc == 0 && out->ptr[out->len - 1] == 'Z') {
-            out->len--;
-        }
-        return rc == 0 ? hr_buf_append(out, " +0000 UTC", 10, err) : rc;
-    }
-    default: return hr_vec_text(vec, i, out, err);
-    }
+static int put_mtime(struct hr_transform *t, struct hr_error *err) {
+    const int rc = hr_buf_append(&t->scratch, t->mtime_text, t->mtime_len, err);
+    return rc == 0 ? hr_buf_append_byte(&t->scratch, '|', err) : rc;
 }
 
-/* Values in key order, each followed by '|'. */
-static int md5_row(struct hr_transform *t, int64_t row, uint8_t digest[16], struct hr_error *err) {
-    hr_buf_clear(&t->scratch);
+/* Every value of the record in key order, each followed by '|'. */
+static int record_text(struct hr_transform *t, int64_t row, struct hr_error *err) {
     bool cursor_done = false;
     int rc = 0;
     for (int i = 0; rc == 0 && i <= t->read_schema->n_fields; i++) {
         const int column = i < t->read_schema->n_fields ? t->order[i] : -1;
         if (!cursor_done &&
             (column < 0 || strcmp(t->read_schema->fields[column].name, CURSOR_NAME) > 0)) {
-            rc = hr_buf_append(&t->scratch, t->mtime_text, t->mtime_len, err);
-            if (rc == 0) {
-                rc = hr_buf_append_byte(&t->scratch, '|', err);
-            }
+            rc = put_mtime(t, err);
             cursor_done = true;
         }
-        if (rc == 0 && column >= 0) {
-            rc = go_value(t->aligned[column], row, &t->scratch, err);
+        if (rc == 0 && column >= 0 && in_record(t, column)) {
+            rc = hr_go_sprint(t->aligned[column], row, t->spec->text_numbers, &t->scratch, err);
             if (rc == 0) {
                 rc = hr_buf_append_byte(&t->scratch, '|', err);
             }
         }
     }
-    if (rc == 0) {
-        hr_md5(t->scratch.ptr, t->scratch.len, digest);
+    return rc;
+}
+
+static int key_value(struct hr_transform *t, const char *name, int64_t row, struct hr_error *err) {
+    if (strcmp(name, CURSOR_NAME) == 0) {
+        return hr_buf_append(&t->scratch, t->mtime_text, t->mtime_len, err);
+    }
+    const int column = hr_schema_find(t->read_schema, name, strlen(name));
+    return column < 0 || !in_record(t, column)
+               ? hr_buf_append(&t->scratch, "<nil>", 5, err)
+               : hr_go_sprint(t->aligned[column], row, t->spec->text_numbers, &t->scratch, err);
+}
+
+/* The values of a primary key of several columns, names in order. */
+static int keys_text(struct hr_transform *t, int64_t row, struct hr_error *err) {
+    const struct hr_strlist *keys = &t->spec->id_keys;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < keys->count; i++) {
+        rc = key_value(t, keys->items[i], row, err);
+        if (rc == 0) {
+            rc = hr_buf_append_byte(&t->scratch, '|', err);
+        }
     }
     return rc;
+}
+
+static bool has_key(const struct hr_transform *t, const char *name) {
+    const int column = hr_schema_find(t->read_schema, name, strlen(name));
+    return strcmp(name, CURSOR_NAME) == 0 || (column >= 0 && in_record(t, column));
+}
+
+/* One primary key column: its text. Several: MD5 of their values. None: MD5 of the record. */
+static int olake_id(struct hr_transform *t, int64_t row, struct hr_vec *vec, struct hr_error *err) {
+    const struct hr_strlist *keys = &t->spec->id_keys;
+    hr_buf_clear(&t->scratch);
+    if (keys->count == 1 && has_key(t, keys->items[0])) {
+        const int rc = key_value(t, keys->items[0], row, err);
+        return rc == 0 ? hr_vec_append_bytes(vec, t->scratch.ptr, t->scratch.len, err) : rc;
+    }
+    uint8_t digest[16];
+    char hex[33];
+    const int rc = keys->count > 0 ? keys_text(t, row, err) : record_text(t, row, err);
+    if (rc != 0) {
+        return rc;
+    }
+    hr_md5(t->scratch.ptr, t->scratch.len, digest);
+    hr_hex(digest, 16, hex);
+    return hr_vec_append_bytes(vec, hex, 32, err);
 }
 
 static int olake_ids(struct hr_transform *t, struct hr_vec *vec, int64_t rows,
                      struct hr_error *err) {
     int rc = sort_columns(t, err);
     for (int64_t i = 0; rc == 0 && i < rows; i++) {
-        uint8_t digest[16];
-        char hex[33];
-        rc = md5_row(t, i, digest, err);
-        if (rc == 0) {
-            hr_hex(digest, 16, hex);
-            rc = hr_vec_append_bytes(vec, hex, 32, err);
-        }
+        rc = olake_id(t, i, vec, err);
     }
     return rc;
 }
@@ -265,12 +219,30 @@ static int raw_member(struct hr_buf *out, const char *name, bool first, struct h
     return rc == 0 ? hr_buf_append_byte(out, ':', err) : rc;
 }
 
-/* Go's encoder also escapes <, > and & so that the text can stand in HTML. */
+/* Bytes that Go's encoder writes as \uXXXX so that the text can stand in HTML and JavaScript: < > &
+ * and the separators U+2028 and U+2029 (E2 80 A8, E2 80 A9). NULL: no such byte here. */
+static const char *escape_of(const uint8_t *p, const uint8_t *end, size_t *out_len) {
+    *out_len = 1;
+    switch (*p) {
+    case '<': return "\\u003c";
+    case '>': return "\\u003e";
+    case '&': return "\\u0026";
+    case 0xe2:
+        if (end - p < 3 || p[1] != 0x80 || (p[2] != 0xa8 && p[2] != 0xa9)) {
+            return NULL;
+        }
+        *out_len = 3;
+        return p[2] == 0xa8 ? "\\u2028" : "\\u2029";
+    default: return NULL;
+    }
+}
+
 static int append_html_safe(struct hr_vec *vec, const struct hr_buf *json, struct hr_error *err) {
+    const uint8_t *end = json->ptr + json->len;
     size_t extra = 0;
-    for (size_t i = 0; i < json->len; i++) {
-        const uint8_t c = json->ptr[i];
-        extra += c == '<' || c == '>' || c == '&' ? 5 : 0;
+    for (const uint8_t *p = json->ptr; p < end; p++) {
+        size_t len;
+        extra += escape_of(p, end, &len) != NULL ? 6 - len : 0;
     }
     if (extra == 0) {
         return hr_vec_append_bytes(vec, json->ptr, json->len, err);
@@ -282,15 +254,13 @@ static int append_html_safe(struct hr_vec *vec, const struct hr_buf *json, struc
     if (rc != 0) {
         return rc;
     }
-    uint8_t *p = vec->data + vec->data_len;
-    for (size_t i = 0; i < json->len; i++) {
-        const uint8_t c = json->ptr[i];
-        if (c == '<' || c == '>' || c == '&') {
-            memcpy(p, c == '<' ? "\\u003c" : c == '>' ? "\\u003e" : "\\u0026", 6);
-            p += 6;
-        } else {
-            *p++ = c;
-        }
+    uint8_t *out = vec->data + vec->data_len;
+    for (const uint8_t *p = json->ptr; p < end;) {
+        size_t len;
+        const char *escape = escape_of(p, end, &len);
+        memcpy(out, escape ? (const void *)escape : p, escape ? 6 : 1);
+        out += escape ? 6 : 1;
+        p += len;
     }
     vec->data_len += json->len + extra;
     vec->offsets[++vec->len] = (int32_t)vec->data_len;
@@ -306,17 +276,21 @@ static int raw_row(struct hr_transform *t, int64_t row, struct hr_error *err) {
         const int column = i < t->read_schema->n_fields ? t->order[i] : -1;
         const char *name = column >= 0 ? t->read_schema->fields[column].name : NULL;
         if (!cursor_done && (name == NULL || strcmp(name, CURSOR_NAME) > 0)) {
-            rc = raw_member(&t->scratch, CURSOR_NAME, first, err);
-            if (rc == 0) {
-                rc = hr_buf_append_json(&t->scratch, hr_slice_of(t->mtime_text, t->mtime_len), err);
-            }
             cursor_done = true;
-            first = false;
+            if (!hr_transform_drops(t->spec, CURSOR_NAME)) {
+                rc = raw_member(&t->scratch, CURSOR_NAME, first, err);
+                if (rc == 0) {
+                    rc = hr_buf_append_json(&t->scratch, hr_slice_of(t->mtime_text, t->mtime_len),
+                                            err);
+                }
+                first = false;
+            }
         }
-        if (rc == 0 && name != NULL) {
+        if (rc == 0 && name != NULL && in_record(t, column) &&
+            !hr_transform_drops(t->spec, name)) {
             rc = raw_member(&t->scratch, name, first, err);
             if (rc == 0) {
-                rc = hr_vec_json(t->aligned[column], row, &t->scratch, err);
+                rc = hr_go_json(t->aligned[column], row, &t->scratch, err);
             }
             first = false;
         }

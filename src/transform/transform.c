@@ -14,6 +14,7 @@ void hr_transform_spec_release(struct hr_transform_spec *spec) {
     }
     hr_free(spec->columns);
     hr_strlist_release(&spec->drop);
+    hr_strlist_release(&spec->id_keys);
     *spec = (struct hr_transform_spec){0};
 }
 
@@ -160,7 +161,7 @@ static bool listed(const struct hr_transform_spec *spec, const char *name) {
     return false;
 }
 
-static bool dropped(const struct hr_transform_spec *spec, const char *name) {
+bool hr_transform_drops(const struct hr_transform_spec *spec, const char *name) {
     for (size_t i = 0; i < spec->drop.count; i++) {
         if (strcmp(spec->drop.items[i], name) == 0) {
             return true;
@@ -189,7 +190,7 @@ static int build_outs(struct hr_transform *t, struct hr_schema *schema) {
     if (t->spec->all_data) {
         for (int i = 0; rc == 0 && i < t->read_schema->n_fields; i++) {
             const char *name = t->read_schema->fields[i].name;
-            if (!listed(t->spec, name) && !dropped(t->spec, name)) {
+            if (!listed(t->spec, name) && !hr_transform_drops(t->spec, name)) {
                 char *dest = normalized_name(name, t->spec->olake_normalize);
                 rc = dest ? add_out(t, NULL, i, schema, dest) : HR_E_NOMEM;
                 hr_free(dest);
@@ -357,7 +358,7 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
             (ok || t->spec->misfit == HR_MISFIT_IGNORE || t->spec->misfit == HR_MISFIT_RESCUE)) {
             t->source_of[k] = i;
         }
-        const bool needed = k >= 0 ? !ok : t->spec->new_columns && !dropped(t->spec, field->name);
+        const bool needed = k >= 0 ? !ok : t->spec->new_columns && !hr_transform_drops(t->spec, field->name);
         if (!needed) {
             continue;
         }

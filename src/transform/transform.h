@@ -27,8 +27,9 @@ enum hr_out_kind {
     HR_OUT_ROW,       /* 1-based row or line in the object, int64 */
     HR_OUT_OFFSET,    /* byte offset of the record in the inflated object, int64 */
     HR_OUT_ROW_ID,    /* utf8: 32 hex digits of hash(key, ETag, position); stable across runs */
-    HR_OUT_OLAKE_MD5, /* utf8: Olake's MD5 of the values in key order */
-    HR_OUT_RAW_JSON   /* utf8/JSON: the record as compact JSON, keys sorted, nulls kept */
+    HR_OUT_OLAKE_MD5, /* utf8: Olake's MD5 of the values in key order, or its primary key */
+    HR_OUT_RAW_JSON   /* utf8/JSON: the record as Olake's JSON, keys sorted, nulls kept, columns that
+                         the file lacks and those in `drop` left out */
 };
 
 struct hr_out_column {
@@ -52,9 +53,14 @@ struct hr_transform_spec {
     enum hr_misfit misfit;
     bool new_columns;     /* a file's column that the read schema lacks widens it (with
                              HR_MISFIT_WIDEN) instead of being dropped */
+    struct hr_strlist id_keys; /* HR_OUT_OLAKE_MD5: columns of the primary key, in order of their
+                                  names; empty: the whole record; owned */
+    bool text_numbers; /* HR_OUT_OLAKE_MD5: integers count as the doubles Olake reads from text */
     bool olake_normalize; /* names of new columns lower-cased, other bytes than a-z0-9 as '_' */
 };
 void hr_transform_spec_release(struct hr_transform_spec *spec);
+/* Is the column of that name left out (`drop`)? */
+bool hr_transform_drops(const struct hr_transform_spec *spec, const char *name);
 /* Append a column; texts are copied, NULL allowed for source and text. */
 int hr_transform_spec_add(struct hr_transform_spec *spec, const char *name, int kind,
                           const char *source, const char *text, int64_t time_us,
