@@ -497,7 +497,7 @@ static int run_table(struct sync *s, struct hr_error *err) {
     t->visited = true;
     int rc = hr_sync_spec(s->conf, stream, t->dress, t->backfill, s->run_us, &spec, &filter, err);
     if (rc == 0) {
-        rc = hr_sync_read_schema(stream, &schema, err);
+        rc = hr_sync_read_schema(s->conf, stream, &schema, err);
     }
     if (rc == 0) {
         rc = table_partition(s, stream, &spec, &partition, err);

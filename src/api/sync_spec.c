@@ -1,13 +1,18 @@
 /* api/sync_spec.c - from a catalog entry to what the transform does (see sync_spec.h). */
 #include "api/sync_spec.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "api/lake_filter.h"
 #include "base/mem.h"
 
 static bool is_olake(const struct hr_sync_conf *conf) {
     return strcmp(conf->dialect->name, "olake") == 0;
+}
+
+static bool md5_ids(const struct hr_sync_conf *conf) {
+    return conf->settings->sync.olake_ids == 1;
 }
 
 static int own_column(const struct hr_sync_conf *conf, struct hr_transform_spec *spec, int kind,
@@ -16,7 +21,7 @@ static int own_column(const struct hr_sync_conf *conf, struct hr_transform_spec 
     case HR_COL_LAST_MODIFIED:
         return hr_transform_spec_add(spec, name, HR_OUT_MTIME_TEXT, NULL, NULL, 0, err);
     case HR_COL_OLAKE_ID: {
-        const int id = conf->settings->sync.olake_ids == 1 ? HR_OUT_OLAKE_MD5 : HR_OUT_ROW_ID;
+        const int id = md5_ids(conf) ? HR_OUT_OLAKE_MD5 : HR_OUT_ROW_ID;
         return hr_transform_spec_add(spec, name, id, NULL, NULL, 0, err);
     }
     case HR_COL_OLAKE_TIMESTAMP:
@@ -32,21 +37,6 @@ struct own_row {
     const char *name;
 };
 
-/* Olake's raw form: five columns in name order. */
-static int raw_form(const struct hr_sync_conf *conf, struct hr_transform_spec *spec, bool backfill,
-                    int64_t run_us, struct hr_error *err) {
-    static const struct own_row rows[] = {{HR_COL_CDC_TIMESTAMP, "_cdc_timestamp"},
-                                          {HR_COL_OLAKE_ID, "_olake_id"},
-                                          {HR_COL_OLAKE_TIMESTAMP, "_olake_timestamp"},
-                                          {HR_COL_OP_TYPE, "_op_type"}};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < HR_COUNTOF(rows); i++) {
-        rc = own_column(conf, spec, rows[i].kind, rows[i].name, backfill, run_us, err);
-    }
-    spec->new_columns = true;
-    return rc == 0 ? hr_transform_spec_add(spec, "data", HR_OUT_RAW_JSON, NULL, NULL, 0, err) : rc;
-}
-
 static int drop_column(struct hr_transform_spec *spec, const char *name, struct hr_error *err) {
     char **grown =
         hr_reallocarray(spec->drop.items, spec->drop.count + 1, sizeof(*spec->drop.items));
@@ -60,6 +50,28 @@ static int drop_column(struct hr_transform_spec *spec, const char *name, struct 
     }
     grown[spec->drop.count++] = copy;
     return 0;
+}
+
+/* Olake's raw form: five columns in name order. */
+static int raw_form(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                    struct hr_transform_spec *spec, bool backfill, int64_t run_us,
+                    struct hr_error *err) {
+    static const struct own_row rows[] = {{HR_COL_CDC_TIMESTAMP, "_cdc_timestamp"},
+                                          {HR_COL_OLAKE_ID, "_olake_id"},
+                                          {HR_COL_OLAKE_TIMESTAMP, "_olake_timestamp"},
+                                          {HR_COL_OP_TYPE, "_op_type"}};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < HR_COUNTOF(rows); i++) {
+        rc = own_column(conf, spec, rows[i].kind, rows[i].name, backfill, run_us, err);
+    }
+    for (size_t i = 0; rc == 0 && i < stream->n_columns; i++) {
+        const struct hr_column *c = &stream->columns[i];
+        if (!c->selected && (c->kind == HR_COL_DATA || c->kind == HR_COL_LAST_MODIFIED)) {
+            rc = drop_column(spec, c->field.name, err);
+        }
+    }
+    spec->new_columns = stream->all_columns || stream->sync_new_columns;
+    return rc == 0 ? hr_transform_spec_add(spec, "data", HR_OUT_RAW_JSON, NULL, NULL, 0, err) : rc;
 }
 
 static int columns_form(const struct hr_sync_conf *conf, const struct hr_stream *stream,
@@ -98,38 +110,25 @@ static int dress_spec(const struct hr_sync_conf *conf, const struct hr_stream *s
     return rc;
 }
 
-/* {"logical_operator": "And|Or", "conditions": [{column, operator, value}]} as filter terms. */
-static int filter_of(const struct hr_stream *stream, struct hr_filter **out, struct hr_error *err) {
-    *out = NULL;
-    if (stream->filter_config == NULL || stream->filter_config[0] == '\0') {
-        return 0;
+static int compare_texts(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What Olake's ids are made of: the primary key's columns by name, or the record; its numbers are
+ * doubles unless a Parquet file says more. */
+static int id_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                   struct hr_transform_spec *spec, struct hr_error *err) {
+    for (size_t i = 0; i < stream->primary_key.count; i++) {
+        if (hr_strlist_add(&spec->id_keys, stream->primary_key.items[i]) != 0) {
+            return hr_fail(err, HR_E_NOMEM, "could not allocate the primary key");
+        }
     }
-    json_error_t at;
-    json_t *doc = json_loads(stream->filter_config, 0, &at);
-    json_t *conditions = json_object_get(doc, "conditions");
-    const char *how = json_string_value(json_object_get(doc, "logical_operator"));
-    if (doc == NULL || (conditions != NULL && !json_is_array(conditions))) {
-        json_decref(doc);
-        return hr_fail(err, HR_E_CONFIG, "could not read filter_config of stream '%s'",
-                       stream->name);
+    if (spec->id_keys.count > 1) {
+        qsort(spec->id_keys.items, spec->id_keys.count, sizeof(char *), compare_texts);
     }
-    const bool any = how != NULL && strcasecmp(how, "or") == 0;
-    json_t *terms = json_array();
-    size_t i;
-    json_t *condition;
-    json_array_foreach(conditions, i, condition) {
-        json_t *term =
-            json_pack("[O?,O?,O?]", json_object_get(condition, "column"),
-                      json_object_get(condition, "operator"), json_object_get(condition, "value"));
-        json_array_append_new(terms, any ? json_pack("[o]", term) : term);
-    }
-    int rc = 0;
-    if (json_array_size(terms) > 0) {
-        rc = hr_filter_from_json(terms, out, err);
-    }
-    json_decref(terms);
-    json_decref(doc);
-    return rc;
+    const char *format = conf->settings->files.file_format;
+    spec->text_numbers = strcmp(format, "csv") == 0 || strcmp(format, "json") == 0;
+    return 0;
 }
 
 int hr_sync_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream, bool dress,
@@ -145,15 +144,18 @@ int hr_sync_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream
     *filter = NULL;
     int rc;
     if (stream->normalization == HR_NO) {
-        rc = raw_form(conf, spec, backfill, run_us, err);
+        rc = raw_form(conf, stream, spec, backfill, run_us, err);
     } else {
         rc = columns_form(conf, stream, spec, backfill, run_us, err);
         if (rc == 0 && dress) {
             rc = dress_spec(conf, stream, spec, backfill, run_us, err);
         }
-        if (rc == 0) {
-            rc = filter_of(stream, filter, err);
-        }
+    }
+    if (rc == 0 && md5_ids(conf)) {
+        rc = id_spec(conf, stream, spec, err);
+    }
+    if (rc == 0) {
+        rc = hr_lake_filter(stream, filter, err);
     }
     if (rc == 0) {
         struct hr_filter *common;
@@ -166,27 +168,32 @@ int hr_sync_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream
     return rc;
 }
 
-/* Columns that are not written may be needed by the raw form, a filter or the path of a row. */
-static bool is_read(const struct hr_stream *stream, const struct hr_column *c) {
-    return c->kind == HR_COL_DATA &&
-           (c->selected || stream->normalization == HR_NO || stream->filter_config != NULL ||
-            (stream->partition_regex != NULL && stream->partition_regex[0] != '\0'));
+static bool is_given(const char *text) {
+    return text != NULL && text[0] != '\0';
 }
 
-int hr_sync_read_schema(const struct hr_stream *stream, struct hr_schema **out,
-                        struct hr_error *err) {
+/* Columns that are not written may be needed by Olake's ids, a filter or the path of a row. */
+static bool is_read(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                    const struct hr_column *c) {
+    return c->kind == HR_COL_DATA &&
+           (c->selected || md5_ids(conf) || is_given(stream->filter_config) ||
+            is_given(stream->filter_text) || is_given(stream->partition_regex));
+}
+
+int hr_sync_read_schema(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                        struct hr_schema **out, struct hr_error *err) {
     int n = 0;
     *out = NULL;
     for (size_t i = 0; i < stream->n_columns; i++) {
         const struct hr_column *c = &stream->columns[i];
-        n += is_read(stream, c);
+        n += is_read(conf, stream, c);
     }
     struct hr_schema *schema = hr_schema_new(n);
     int rc = schema ? 0 : HR_E_NOMEM;
     int k = 0;
     for (size_t i = 0; rc == 0 && i < stream->n_columns; i++) {
         const struct hr_column *c = &stream->columns[i];
-        if (is_read(stream, c)) {
+        if (is_read(conf, stream, c)) {
             rc = hr_field_copy(&schema->fields[k], &c->field);
             schema->fields[k++].nullable = true;
         }

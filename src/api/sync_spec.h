@@ -11,7 +11,7 @@ int hr_sync_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream
                  struct hr_filter **filter, struct hr_error *err);
 
 /* Columns read from files: those of the catalog that are not left out. */
-int hr_sync_read_schema(const struct hr_stream *stream, struct hr_schema **out,
-                        struct hr_error *err);
+int hr_sync_read_schema(const struct hr_sync_conf *conf, const struct hr_stream *stream,
+                        struct hr_schema **out, struct hr_error *err);
 
 #endif

@@ -286,8 +286,7 @@ static int raw_row(struct hr_transform *t, int64_t row, struct hr_error *err) {
                 first = false;
             }
         }
-        if (rc == 0 && name != NULL && in_record(t, column) &&
-            !hr_transform_drops(t->spec, name)) {
+        if (rc == 0 && name != NULL && in_record(t, column) && !hr_transform_drops(t->spec, name)) {
             rc = raw_member(&t->scratch, name, first, err);
             if (rc == 0) {
                 rc = hr_go_json(t->aligned[column], row, &t->scratch, err);

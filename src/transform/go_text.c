@@ -221,15 +221,17 @@ static int sprint_json(const json_t *value, int depth, struct hr_buf *out, struc
 static int sprint_nested(const struct hr_vec *vec, int64_t i, struct hr_buf *out,
                          struct hr_error *err) {
     const size_t before = out->len;
+    json_error_t at;
     int rc = hr_vec_json(vec, i, out, err);
     if (rc != 0) {
         return rc;
     }
-    json_t *value =
-        json_loadb((const char *)out->ptr + before, out->len - before,
-                   JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
+    json_t *value = json_loadb((const char *)out->ptr + before, out->len - before,
+                               JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &at);
     if (value == NULL) {
-        return 0;
+        return json_error_code(&at) == json_error_out_of_memory
+                   ? hr_fail(err, HR_E_NOMEM, "could not allocate a nested value")
+                   : 0;
     }
     out->len = before;
     rc = sprint_json(value, 0, out, err);
@@ -285,17 +287,39 @@ static int sprint_decimal(const struct hr_vec *vec, int64_t i, struct hr_buf *ou
     return hr_buf_append(out, text, sprint_double(v, false, text), err);
 }
 
+/* Go writes the fraction digits a time needs, the text behind `from` in groups of three. Whatever
+ * follows the seconds (a zone, a quote) is cut off. */
+static void trim_time(struct hr_buf *out, size_t from) {
+    size_t end = from + 19; /* 2024-02-29 12:30:01, longer with a year beyond 9999 */
+    while (end < out->len && out->ptr[end] != '.' && out->ptr[end] != 'Z' && out->ptr[end] != '"') {
+        end++;
+    }
+    if (end < out->len && out->ptr[end] == '.') {
+        const size_t dot = end++;
+        while (end < out->len && out->ptr[end] >= '0' && out->ptr[end] <= '9') {
+            end++;
+        }
+        while (end > dot + 1 && out->ptr[end - 1] == '0') {
+            end--;
+        }
+        end = end == dot + 1 ? dot : end;
+    }
+    out->len = end < out->len ? end : out->len;
+}
+
 /* 2024-02-29 12:30:01.5 +0000 UTC */
 static int sprint_time(const struct hr_vec *vec, int64_t i, struct hr_buf *out,
                        struct hr_error *err) {
-    int rc = hr_vec_text(vec, i, out, err);
-    if (rc == 0 && vec->field->type.id == HR_T_DATE32) {
-        rc = put(out, " 00:00:00", err);
+    const size_t before = out->len;
+    const int rc = hr_vec_text(vec, i, out, err);
+    if (rc != 0) {
+        return rc;
     }
-    if (rc == 0 && out->len > 0 && out->ptr[out->len - 1] == 'Z') {
-        out->len--;
+    if (vec->field->type.id == HR_T_DATE32) {
+        return put(out, " 00:00:00 +0000 UTC", err);
     }
-    return rc == 0 ? put(out, " +0000 UTC", err) : rc;
+    trim_time(out, before);
+    return put(out, " +0000 UTC", err);
 }
 
 /* Whole seconds: what the original keeps of a time of day. */
@@ -303,8 +327,8 @@ static int sprint_time_of_day(const struct hr_vec *vec, int64_t i, struct hr_buf
                               struct hr_error *err) {
     static const int64_t per[] = {1, 1000, 1000000, 1000000000};
     char text[32];
-    return hr_buf_append(
-        out, text, hr_format_i64(hr_vec_i64(vec, i) / per[vec->field->type.unit], text), err);
+    return hr_buf_append(out, text,
+                         hr_format_i64(hr_vec_i64(vec, i) / per[vec->field->type.unit], text), err);
 }
 
 int hr_go_sprint(const struct hr_vec *vec, int64_t i, bool as_doubles, struct hr_buf *out,
@@ -358,10 +382,15 @@ int hr_go_json(const struct hr_vec *vec, int64_t i, struct hr_buf *out, struct h
         return hr_utf8_valid(s.ptr, s.len) ? hr_buf_append_json(out, s, err)
                                            : hr_vec_json(vec, i, out, err);
     }
+    const size_t before = out->len;
     const int rc = hr_vec_json(vec, i, out, err);
-    if (rc != 0 || (t.id != HR_T_DATE32 && (t.id != HR_T_TS || t.utc))) {
+    if (rc != 0 || (t.id != HR_T_DATE32 && t.id != HR_T_TS)) {
         return rc;
     }
-    out->len--; /* the quote: a date is its midnight, a time without zone is UTC */
-    return put(out, t.id == HR_T_DATE32 ? "T00:00:00Z\"" : "Z\"", err);
+    if (t.id == HR_T_DATE32) {
+        out->len--; /* the quote: a date is its midnight */
+        return put(out, "T00:00:00Z\"", err);
+    }
+    trim_time(out, before + 1);
+    return put(out, "Z\"", err); /* a time without zone is UTC */
 }

@@ -358,7 +358,8 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
             (ok || t->spec->misfit == HR_MISFIT_IGNORE || t->spec->misfit == HR_MISFIT_RESCUE)) {
             t->source_of[k] = i;
         }
-        const bool needed = k >= 0 ? !ok : t->spec->new_columns && !hr_transform_drops(t->spec, field->name);
+        const bool needed =
+            k >= 0 ? !ok : t->spec->new_columns && !hr_transform_drops(t->spec, field->name);
         if (!needed) {
             continue;
         }

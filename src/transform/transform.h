@@ -28,8 +28,8 @@ enum hr_out_kind {
     HR_OUT_OFFSET,    /* byte offset of the record in the inflated object, int64 */
     HR_OUT_ROW_ID,    /* utf8: 32 hex digits of hash(key, ETag, position); stable across runs */
     HR_OUT_OLAKE_MD5, /* utf8: Olake's MD5 of the values in key order, or its primary key */
-    HR_OUT_RAW_JSON   /* utf8/JSON: the record as Olake's JSON, keys sorted, nulls kept, columns that
-                         the file lacks and those in `drop` left out */
+    HR_OUT_RAW_JSON /* utf8/JSON: the record as Olake's JSON, keys sorted, nulls kept, columns that
+                       the file lacks and those in `drop` left out */
 };
 
 struct hr_out_column {
@@ -51,8 +51,8 @@ struct hr_transform_spec {
     bool nested_text;       /* nested values become JSON text */
     struct hr_filter *filter; /* borrowed, NULL none; over read-schema names */
     enum hr_misfit misfit;
-    bool new_columns;     /* a file's column that the read schema lacks widens it (with
-                             HR_MISFIT_WIDEN) instead of being dropped */
+    bool new_columns;          /* a file's column that the read schema lacks widens it (with
+                                  HR_MISFIT_WIDEN) instead of being dropped */
     struct hr_strlist id_keys; /* HR_OUT_OLAKE_MD5: columns of the primary key, in order of their
                                   names; empty: the whole record; owned */
     bool text_numbers; /* HR_OUT_OLAKE_MD5: integers count as the doubles Olake reads from text */
