@@ -8,6 +8,7 @@
 #include "cli/job.h"
 #include "config/load.h"
 #include "config/render.h"
+#include "state/state.h"
 
 #define DISCOVER_WIDTH_MAX 64
 
@@ -92,6 +93,14 @@ static int check_destination(const struct hr_job *job, struct hr_error *err) {
     return rc;
 }
 
+/* The state, when one was named: it can be held, and its store honours conditions. */
+static int check_state(const struct hr_cli *cli, const struct hr_job *job, struct hr_error *err) {
+    struct hr_store_conf access;
+    const struct hr_state_conf conf = {.path = cli->state,
+                                       .access = hr_run_state_access(&job->settings, &access)};
+    return hr_state_check(&conf, err);
+}
+
 int hr_verb_check(struct hr_cli *cli) {
     struct hr_error err;
     struct hr_job job = {0};
@@ -103,6 +112,9 @@ int hr_verb_check(struct hr_cli *cli) {
     const bool configured = rc == 0;
     if (rc == 0) {
         rc = cli->destination ? check_destination(&job, &err) : check_source(&job, &err);
+    }
+    if (rc == 0 && cli->state != NULL) {
+        rc = check_state(cli, &job, &err);
     }
     char why[1500] = "";
     if (rc != 0) {

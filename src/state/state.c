@@ -384,6 +384,26 @@ static int open_parts(struct hr_state *s, const struct hr_state_conf *conf, stru
     return rc;
 }
 
+int hr_state_check(const struct hr_state_conf *conf, struct hr_error *err) {
+    const struct hr_state_backend *backend = backend_of(conf->path);
+    struct hr_state_names names;
+    struct hr_buf text;
+    void *place = NULL;
+    hr_buf_init(&text, HR_STATE_MAX);
+    int rc = backend->open(conf, &place, &names, err);
+    if (rc == 0) {
+        rc = backend->claim(place, err);
+    }
+    if (rc == 0) {
+        rc = backend->read(place, &text, err);
+    }
+    if (place != NULL) {
+        backend->close(place);
+    }
+    hr_buf_release(&text);
+    return rc == HR_END ? 0 : rc;
+}
+
 int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err) {
     *out = NULL;
     struct hr_state *s = hr_calloc(1, sizeof(*s));

@@ -40,6 +40,9 @@ struct hr_recovery {
  * another destination. HR_E_INDOUBT: a commit could not be settled. HR_E_CONFIG: the store of the
  * state ignores conditional writes. */
 int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struct hr_error *err);
+/* Could a run use it? Takes and lets go of the claim, reads the document; recovers nothing. conf as
+ * for open, without a destination. */
+int hr_state_check(const struct hr_state_conf *conf, struct hr_error *err);
 /* The document as it is now; empty when there is none. Valid until the next change. */
 struct hr_slice hr_state_text(const struct hr_state *state);
 const char *hr_state_name(const struct hr_state *state); /* path or URL, for messages */

@@ -1,8 +1,9 @@
-"""What the kill matrix works with: a small lake, a pipeline to a folder or S3 with its state in a file
+"""What the kill matrix works with: a small lake, a pipeline to a folder or S3 whose state is a file
 or on S3, and the checks that hold after every fault.
 
-The program counts the places where it changes something outside itself (HEADRACE_FAULT=count): before
-and after every request of a commit, every write of the control object, every fsync, rename and unlink.
+The program counts the places where it changes something outside itself (HEADRACE_FAULT=count):
+before and after every request of a commit, every write of the control object, every fsync, rename
+and unlink.
 """
 
 from __future__ import annotations
@@ -339,13 +340,17 @@ def kill_in_recovery(
     return total, killed
 
 
-def table(results: dict[Cell, tuple[int, int]]) -> str:
-    """The matrix as Markdown."""
-    lines = ["| destination | state | mode | workers | places | killed and resumed |"]
-    lines.append("| --- | --- | --- | --- | --- | --- |")
-    for cell, (total, killed) in results.items():
+def table(results: dict[Cell, list[tuple[int, int]]]) -> str:
+    """The matrix as Markdown, from places and kills of each cell's first load, second load and
+    recovery."""
+    lines = ["| destination | state | mode | workers | first load | second load | in recovery |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    for cell, (first, second, recovery) in results.items():
         mode = "append" if cell.mode == "incremental" else "overwrite"
         lines.append(
-            f"| {cell.destination} | {cell.state} | {mode} | {cell.workers} | {total} | {killed} |"
+            f"| {cell.destination} | {cell.state} | {mode} | {cell.workers} "
+            f"| {first[1]} of {first[0]} | {second[1]} of {second[0]} | {recovery[1]} |"
         )
+    total = sum(killed for cell in results.values() for _, killed in cell)
+    lines.append(f"\n{total} kills, each resumed: rows, files and leftovers as after no kill.")
     return "\n".join(lines)

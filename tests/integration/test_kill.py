@@ -1,8 +1,8 @@
 """The kill matrix: a sync is killed at every place that changes something outside it, then resumed.
 
-For each place it is run once with SIGKILL there, once more to the end, and the destination must hold
-the rows of an undisturbed run, each once, with nothing left over. Here every place of the smallest
-load runs, of larger ones a part; `make soak` runs all of them (tests/soak/kill_soak.py).
+For each place it is run once with SIGKILL there, once more to the end, and the destination must
+hold the rows of an undisturbed run, each once, with nothing left over. Here every place of the
+smallest load runs, of larger ones a part; `make soak` runs all (tests/soak/kill_soak.py).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def test_smallest_load_killed_anywhere(tmp_path: Path, place: Place, cell: Cell)
 @pytest.mark.parametrize(
     ("cell", "step"),
     [(APPEND._replace(workers=2), 3), (ON_S3._replace(workers=2), 4)],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_several_commits_killed_anywhere(
     tmp_path: Path, place: Place, cell: Cell, step: int
@@ -67,7 +67,7 @@ def test_several_commits_killed_anywhere(
         (ON_S3, 5),
         (ON_S3._replace(mode="full_refresh"), 5),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_several_files_a_commit_killed_anywhere(
     tmp_path: Path, place: Place, cell: Cell, step: int
@@ -84,7 +84,7 @@ def test_several_files_a_commit_killed_anywhere(
         (APPEND._replace(mode="full_refresh"), 2),
         (ON_S3._replace(mode="full_refresh"), 3),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_second_load_killed_anywhere(tmp_path: Path, place: Place, cell: Cell, step: int) -> None:
     """The table has rows already; what the second run brings or replaces must survive kills too."""
@@ -119,8 +119,8 @@ def test_killed_at_any_time(tmp_path: Path, place: Place, cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
 def test_second_run_is_refused(tmp_path: Path, place: Place, cell: Cell) -> None:
-    """While one run holds the state (stopped, to hold it long enough), another gets exit 7; the state
-    of a run that was killed is free at once."""
+    """While one run holds the state (stopped, to hold it long enough), another gets exit 7; the
+    state of a run that was killed is free at once."""
     want = lake(tmp_path / "lake", 1)
     job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
     first = job.start(f"stop:{places_of(place, tmp_path, cell) // 2}")
