@@ -205,12 +205,38 @@ static int copy_part(struct hr_slice part, struct hr_buf *out, struct hr_error *
     return part.len == 0 ? HR_END : hr_buf_append(out, part.ptr, part.len, err);
 }
 
+/* Looking only: what the control object says now, whoever holds it. */
+static int peek(struct remote *r, bool journal, struct hr_buf *out, struct hr_error *err) {
+    struct hr_buf bytes;
+    struct hr_control_doc doc;
+    hr_buf_init(&bytes, 0);
+    hr_control_doc_init(&doc);
+    int rc = hr_store_get(r->store, r->control_key, 0, -1, NULL, &bytes, NULL, err);
+    if (rc == HR_E_NO_OBJECT) {
+        hr_error_clear(err);
+        rc = HR_END;
+    }
+    if (rc == 0) {
+        rc = hr_control_decode(hr_buf_slice(&bytes), r->control_name, &doc, err);
+    }
+    if (rc == 0) {
+        rc = copy_part(hr_buf_slice(journal ? &doc.journal : &doc.ledger), out, err);
+    }
+    hr_control_doc_release(&doc);
+    hr_buf_release(&bytes);
+    return rc;
+}
+
 static int remote_read_journal(void *self, struct hr_buf *out, struct hr_error *err) {
-    return copy_part(hr_control_journal(((struct remote *)self)->control), out, err);
+    struct remote *r = self;
+    return r->control ? copy_part(hr_control_journal(r->control), out, err)
+                      : peek(r, true, out, err);
 }
 
 static int remote_read_ledger(void *self, struct hr_buf *out, struct hr_error *err) {
-    return copy_part(hr_control_ledger(((struct remote *)self)->control), out, err);
+    struct remote *r = self;
+    return r->control ? copy_part(hr_control_ledger(r->control), out, err)
+                      : peek(r, false, out, err);
 }
 
 static int remote_write_journal(void *self, struct hr_slice bytes, struct hr_error *err) {

@@ -1,0 +1,125 @@
+"""A state on S3 as its users meet it: plain JSON at the URL, every verb, messages that help."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Headrace
+from kill_matrix import Cell, Job, Place, lake, places
+from minio_server import Minio
+from test_kill import wait_until_stopped
+
+ON_S3 = Cell("s3", "s3", "incremental", 1)
+
+
+@pytest.fixture
+def place(headrace: Headrace, minio: Minio, s3: Any, bucket: str, tmp_path: Path) -> Place:
+    """Where the pipelines of a test run."""
+    return Place(headrace.path, minio, s3, bucket, tmp_path)
+
+
+@pytest.fixture
+def job(place: Place, tmp_path: Path) -> Job:
+    """A pipeline with a small lake, not loaded yet."""
+    lake(tmp_path / "lake", 1)
+    return Job(place, tmp_path / "job", tmp_path / "lake", ON_S3)
+
+
+DESTINATION = ("--destination", "destination.json")
+
+
+def test_plain_json_and_every_verb(headrace: Headrace, job: Job) -> None:
+    state = ("--state", job.state)
+    assert job.sync().returncode == 0
+    document = json.loads(job.get(f"{job.prefix}/state.json"))
+    assert document["type"] == "STREAM"
+    assert document["streams"][0]["stream"] == "events"
+    assert [key for key in job.keys() if "/state.json" in key] == [
+        f"{job.prefix}/state.json",
+        f"{job.prefix}/state.json.control",
+    ]
+    assert not [p.name for p in job.folder.iterdir() if p.name.startswith("state.json")]
+    shown = headrace.ok("state", "show", *state, cwd=job.folder)
+    assert "events" in shown.out
+    headrace.ok("gc", *state, *DESTINATION, cwd=job.folder)
+    headrace.ok("verify", *state, *DESTINATION, cwd=job.folder)
+    checked = headrace.ok("check", "--config", "source.json", *state, cwd=job.folder)
+    assert "SUCCEEDED" in checked.out
+    headrace.ok("state", "reset", "events", "--yes", *state, cwd=job.folder)
+    assert job.sync().returncode == 0
+    assert len(job.rows()) == 2 * 5000  # it was told to forget what it read
+
+
+def test_nothing_new_writes_no_state(job: Job) -> None:
+    assert job.sync().returncode == 0
+    before = job.place.client.head_object(Bucket=job.place.bucket, Key=f"{job.prefix}/state.json")
+    assert job.sync().returncode == 0
+    after = job.place.client.head_object(Bucket=job.place.bucket, Key=f"{job.prefix}/state.json")
+    assert after["LastModified"] == before["LastModified"]
+
+
+def test_verbs_wait_for_no_run(headrace: Headrace, job: Job, tmp_path: Path) -> None:
+    """While a run holds the state, whatever would change it is exit 7; looking is allowed."""
+    state = ("--state", job.state)
+    total = places(Job(job.place, tmp_path / "count", tmp_path / "lake", ON_S3))
+    run = job.start(f"stop:{total - 6}")
+    wait_until_stopped(run.pid)
+    for verb in (("gc", *DESTINATION), ("state", "reset", "--yes")):
+        refused = headrace(*verb, *state, cwd=job.folder)
+        assert refused.code == 7, refused.err
+        assert "another run holds the state" in refused.err
+    checked = headrace("check", "--config", "source.json", *state, cwd=job.folder)
+    assert checked.code != 0
+    assert "another run holds the state" in checked.out
+    shown = headrace.ok("state", "show", *state, cwd=job.folder)
+    assert "commit" in shown.out
+    run.kill()
+    run.communicate()
+    headrace.ok("gc", *state, *DESTINATION, cwd=job.folder)  # a dead one is not waited for
+    assert job.place.open_uploads() == []
+
+
+def test_keys_of_the_destination_reach_the_state(job: Job) -> None:
+    """No keys in the environment: the destination's configuration has them."""
+    environment = job.place.minio.environment
+    names = {name for name in environment() if name.startswith("AWS_ACC") or "SECRET" in name}
+    assert len(names) == 2
+    clean = {k: v for k, v in environment().items() if k not in names and k != "AWS_ENDPOINT_URL"}
+    job.place.minio.environment = lambda _endpoint=None: clean  # type: ignore[method-assign]
+    try:
+        done = job.sync()
+    finally:
+        del job.place.minio.environment
+    assert done.returncode == 0, done.stderr
+    assert json.loads(job.get(f"{job.prefix}/state.json"))["streams"]
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        ("s3://{bucket}", 2, "must name one object"),
+        ("s3://{bucket}/folder/", 2, "must name one object"),
+        ("s3://no-such-bucket-{bucket}/state.json", 4, "the bucket does not exist"),
+    ],
+)
+def test_urls_that_cannot_be(job: Job, url: str, code: int, words: str) -> None:
+    job.state = url.format(bucket=job.place.bucket)
+    refused = job.sync()
+    assert refused.returncode == code, refused.stderr
+    assert words in refused.stderr
+    assert job.rows() == []
+
+
+def test_damaged_control_object(job: Job) -> None:
+    assert job.sync().returncode == 0
+    key = f"{job.prefix}/state.json.control"
+    body = bytearray(job.get(key))
+    body[len(body) // 2] ^= 1
+    job.place.client.put_object(Bucket=job.place.bucket, Key=key, Body=bytes(body))
+    refused = job.sync()
+    assert refused.returncode == 2
+    assert "could not use the control object" in refused.stderr
+    assert "checksum" in refused.stderr
