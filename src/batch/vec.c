@@ -141,7 +141,8 @@ int hr_vec_reserve_bytes(struct hr_vec *vec, size_t extra, struct hr_error *err)
         hr_error_place(err, -1, -1, vec->field->name);
         return HR_E_BOUND;
     }
-    return grow(&vec->data, vec->data_len, need, &vec->data_cap, err);
+    /* Memory even for nothing: callers add to the pointer. */
+    return grow(&vec->data, vec->data_len, need > 0 ? need : 1, &vec->data_cap, err);
 }
 
 /* ---- appends ---- */

@@ -130,10 +130,14 @@ static const struct mark *find_mark(const uint8_t *head, size_t len) {
     return NULL;
 }
 
+bool hr_textin_splittable(const struct hr_textin *in, const char *encoding) {
+    return in->cd == NULL && (in->charset == NULL) == is_utf8_name(encoding);
+}
+
 bool hr_text_splittable(const char *encoding, const uint8_t *head, size_t len) {
     const struct mark *mark = find_mark(head, len);
     if (mark != NULL) {
-        return mark->len == 3;
+        return mark->len == 3 && is_utf8_name(encoding);
     }
     struct hr_textin in = {0};
     if (open_encoding(&in, encoding, NULL) != 0) {

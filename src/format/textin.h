@@ -62,5 +62,8 @@ bool hr_charset_valid(const struct hr_charset *charset, struct hr_slice text);
 /* Can an object of this encoding be cut by byte ranges? For the planner: UTF-8 and one-byte
  * encodings can, if `head` (the object's first bytes, up to 4) is no UTF-16 or UTF-32 mark. */
 bool hr_text_splittable(const char *encoding, const uint8_t *head, size_t len);
+/* The same of an object that is open at its begin: a mark that overrules `encoding` is not seen by
+ * later splits. */
+bool hr_textin_splittable(const struct hr_textin *in, const char *encoding);
 
 #endif

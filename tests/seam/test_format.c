@@ -51,6 +51,7 @@ static const struct leaf LEAVES[] = {
     {&hr_format_csv, TEXT_TYPES, true, 1, "gzip"},
     {&hr_format_csv, "only: utf8", true, -1, NULL},
     {&hr_format_csv, "only: int64", true, -1, NULL},
+    {&hr_format_csv, "only: binary", true, -1, NULL},
     {&hr_format_parquet, PARQUET_TYPES, true, 0, NULL},
     {&hr_format_parquet, PARQUET_TYPES, true, 0, "snappy-raw"},
     {&hr_format_parquet, NESTED_TYPES, true, 0, "zstd"},

@@ -20,7 +20,7 @@ int hr_csv_layout(struct hr_source *src, const struct hr_format_opts *opts, cons
     rc = hr_csv_names_read(&tokens, &read, &names, err);
     if (rc == 0) {
         /* Made-up names travel too: every split then expects as many cells as the first record. */
-        out->splittable = tokens.in.cd == NULL;
+        out->splittable = hr_textin_splittable(&tokens.in, opts->csv.encoding);
         out->has_header = true;
         out->header = (struct hr_strlist){names.items, names.count};
         names = (struct csv_names){0};

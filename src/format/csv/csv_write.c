@@ -5,8 +5,9 @@
  * different tasks can follow one another. The file writer puts the header in front of the first.
  *
  * Null is nothing, the empty text is "". A text is quoted when it holds a delimiter, a quote, CR or
- * LF, or reads like a null word. In a table of one column a null that is no text is "" too, because
- * many readers pass over empty lines. Output is UTF-8 whatever csv_encoding says.
+ * LF, or reads like a null word. In a table of one column a null of a type that has no empty value
+ * is "" too, because many readers pass over empty lines. Output is UTF-8 whatever csv_encoding
+ * says.
  */
 #include "base/num.h"
 #include "base/time.h"
@@ -225,7 +226,8 @@ static int put_value(struct csv_encoder *e, const struct hr_vec *vec, int64_t ro
                      struct hr_error *err) {
     const uint8_t id = vec->field->type.id;
     if (id == HR_T_NULL || !hr_vec_valid(vec, row)) {
-        const bool alone = e->w.schema->n_fields == 1 && id != HR_T_UTF8 && e->w.dialect.quote >= 0;
+        const bool alone = e->w.schema->n_fields == 1 && id != HR_T_UTF8 && id != HR_T_BINARY &&
+                           e->w.dialect.quote >= 0;
         return alone ? put_bytes(e, vec, hr_slice_of("\0\0\0\0\0\0\0", 0), first, err) : 0;
     }
     if (id == HR_T_UTF8) {

@@ -104,7 +104,8 @@ static int encode_bools(const struct hr_pqw_col *col, struct hr_pqw_room *room, 
     if (rc != 0) {
         return rc;
     }
-    const uint8_t *v = col->values.ptr + from;
+    /* A page of nulls alone has no values, maybe no memory for them either. */
+    const uint8_t *v = n > 0 ? col->values.ptr + from : room->ptr;
     size_t len;
     if (encoding == HR_PQ_RLE) { /* the only values with a length in front */
         len = hr_pqw_rle8(v, n, 1, room->ptr + 4);

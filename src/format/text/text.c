@@ -94,7 +94,7 @@ static int bad_line(struct text_reader *r, struct hr_slice line, int64_t offset,
 }
 
 static int append_line(struct text_reader *r, struct hr_slice line, struct hr_error *err) {
-    if (r->in.charset != NULL && hr_utf8_valid(line.ptr, line.len) == false) {
+    if (r->in.charset != NULL) { /* what looks like UTF-8 is not meant so */
         hr_buf_clear(&r->scratch);
         const int rc = hr_charset_append(r->in.charset, line, &r->scratch, err);
         if (rc != 0) {
@@ -257,7 +257,7 @@ static int enter(struct text_reader *r, struct hr_error *err) {
     }
     const bool lf = r->in.len > 0 && memchr(r->in.text, '\n', r->in.len) != NULL;
     const bool cr = r->in.len > 0 && memchr(r->in.text, '\r', r->in.len) != NULL;
-    r->newline = !lf && cr ? '\r' : '\n';
+    r->newline = begin == 0 && !lf && cr ? '\r' : '\n'; /* only files with LF are split */
     if (begin > 0 && r->params->split_exact) {
         r->at = r->in.len > 0;
     } else if (begin > 0) {
@@ -346,7 +346,8 @@ static int text_layout(struct hr_source *src, const struct hr_format_opts *opts,
     struct hr_slice head = {0};
     const int rc = hr_source_next(src, &head, err);
     *out = (struct hr_layout){0};
-    out->splittable = rc == 0 && hr_text_splittable(opts->csv.encoding, head.ptr, head.len);
+    out->splittable = rc == 0 && hr_text_splittable(opts->csv.encoding, head.ptr, head.len) &&
+                      memchr(head.ptr, '\n', head.len) != NULL;
     return rc == HR_END ? 0 : rc;
 }
 

@@ -115,6 +115,38 @@ static void test_bad(void **state) {
     hr_schema_unref(params.want);
 }
 
+/* A one-byte encoding is taken at its word, and what a mark says is known to the first split only.
+ */
+static void test_declared_encoding(void **state) {
+    (void)state;
+    static char latin1[] = "latin1";
+    const struct hr_format_opts opts = {.csv = {.encoding = latin1}};
+    const struct hr_slice text = hr_slice_str("\xc3\xbc\n\xfc\n");
+    static const char *const files[] = {"a\nb\n", "\xef\xbb\xbf"
+                                                  "a\nb\n"};
+    struct hr_buf out;
+    struct hr_error err;
+    struct hr_read_params params = {.want = test_schema_of("line: utf8"), .split_end = -1};
+    assert_rc(test_read_all(&hr_format_text, &opts, &params, text, 0, &out, NULL, &err), HR_END,
+              &err);
+    assert_string_equal(hr_buf_cstr(&out), "\xc3\x83\xc2\xbc\n\xc3\xbc\n");
+    hr_buf_release(&out);
+    for (int i = 0; i < 2; i++) {
+        struct hr_layout layout;
+        struct hr_source *src = hr_source_mem("t", files[i], strlen(files[i]), 0);
+        assert_rc(hr_format_text.layout(src, &opts, &layout, &err), 0, &err);
+        assert_int_equal(layout.splittable, i == 0);
+        hr_layout_release(&layout);
+        hr_source_close(src);
+        src = hr_source_mem("t", files[i], strlen(files[i]), 0);
+        assert_rc(hr_format_csv.layout(src, &opts, &layout, &err), 0, &err);
+        assert_int_equal(layout.splittable, i == 0);
+        hr_layout_release(&layout);
+        hr_source_close(src);
+    }
+    hr_schema_unref(params.want);
+}
+
 static void test_allocations(void **state) {
     (void)state;
     for (uint64_t nth = 1; nth < 60; nth++) {
@@ -141,8 +173,11 @@ static void test_allocations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),        cmocka_unit_test(test_splits),
-        cmocka_unit_test(test_schema_rules), cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_schema_rules),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_declared_encoding),
         cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
