@@ -14,9 +14,8 @@
 struct hr_upkeep_conf {
     const char *state_path;
     const struct hr_dialect *dialect;   /* whose shape the state file has */
-    const struct hr_settings *settings; /* with a finished destination; NULL: none is needed */
-    const struct hr_store_conf *access; /* of a state on S3; NULL: as the destination, else
-                                           the environment's */
+    const struct hr_settings *settings; /* finished; also say how a state on S3 is reached */
+    bool destination;                   /* settings name one, which may be asked */
     const char *stream;                 /* only this one; NULL all */
 };
 

@@ -38,8 +38,10 @@ int hr_verb_gc(struct hr_cli *cli) {
     hr_error_clear(&err);
     int rc = hr_job_open_state(cli, true, &job, &err);
     if (rc == 0) {
-        const struct hr_upkeep_conf conf = {
-            .state_path = job.state_path, .dialect = job.dialect, .settings = &job.settings};
+        const struct hr_upkeep_conf conf = {.state_path = job.state_path,
+                                            .dialect = job.dialect,
+                                            .settings = &job.settings,
+                                            .destination = true};
         rc = hr_gc(&conf, cli->dry_run, print_key, cli, &report, &err);
     }
     if (rc == 0) {

@@ -8,7 +8,8 @@
 static struct hr_upkeep_conf upkeep_of(const struct hr_cli *cli, const struct hr_job *job) {
     return (struct hr_upkeep_conf){.state_path = job->state_path,
                                    .dialect = job->dialect,
-                                   .settings = cli->destination ? &job->settings : NULL,
+                                   .settings = &job->settings,
+                                   .destination = cli->destination != NULL,
                                    .stream = cli->stream};
 }
 
@@ -73,7 +74,7 @@ static void print_open(const json_t *open) {
 
 static int show(const struct hr_cli *cli, struct hr_upkeep_conf *conf, struct hr_error *err) {
     json_t *doc;
-    conf->settings = NULL; /* nothing is asked of the destination */
+    conf->destination = false; /* nothing is asked of the destination */
     conf->stream = cli->n_args > 1 ? cli->args[1] : cli->stream;
     const int rc = hr_state_show(conf, &doc, err);
     if (rc != 0) {

@@ -51,6 +51,7 @@ int hr_verb_verify(struct hr_cli *cli) {
         const struct hr_upkeep_conf conf = {.state_path = job.state_path,
                                             .dialect = job.dialect,
                                             .settings = &job.settings,
+                                            .destination = true,
                                             .stream = cli->stream};
         rc = hr_verify(&conf, print_problem, &listener, &report, &err);
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Headrace
-from test_kill import Job, lake, resume
+from local_job import Job, lake, resume
 from test_state_verbs import files, killed_while_publishing, records, synced
 
 

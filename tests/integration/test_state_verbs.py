@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Headrace, Result
+from local_job import Job, lake
 from minio_server import Minio
-from test_kill import Job, lake
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def job(tmp_path: Path, headrace_local: Headrace) -> Job:
 
 def run(job: Job, *words: str, destination: bool = True) -> Result:
     """A verb on the job's state; --destination unless told otherwise."""
-    command = [*words, "--state", "state.json"]
+    command = [*words, "--state", job.state]
     if destination:
         command += ["--destination", "destination.json"]
     return job.headrace(*command, cwd=job.folder)
@@ -451,3 +451,38 @@ def test_verify_on_s3(s3_job: Job, s3: Any, bucket: str) -> None:
     found = problems(job)
     assert any(p.startswith("changed: ") and table[0] in p for p in found)
     assert any(p.startswith("missing: ") and table[1] in p for p in found)
+
+
+def test_every_verb_with_a_state_on_s3(s3_job: Job, s3: Any, bucket: str) -> None:
+    """The same words, the state beside the table: control object, lease and all."""
+    job = s3_job
+    job.state = f"s3://{bucket}/run/state.json"
+    open_commit = None
+    for place in range(1, 200):
+        if job.sync(f"kill:{place}").returncode == 0:
+            break
+        shown = json.loads(ok(job, "state", "show", "--json").out)
+        open_commit = shown.get("open_commit")
+        if open_commit is not None:
+            break
+    assert open_commit is not None
+    assert open_commit["fit"] == "next"
+    assert "visible" in ok(job, "state", "resolve").out
+    assert "would be finished first" in ok(job, "gc", "--dry-run").err
+    assert "finished an unfinished commit" in ok(job, "gc").err
+    synced(job)
+    report = json.loads(ok(job, "verify", "--json").out)
+    assert report["rows"] == 30000
+    ok(job, "state", "replay", "data/events/part-1.csv")
+    synced(job)
+    assert json.loads(ok(job, "verify", "--json").out)["rows"] == 35000
+    assert run(job, "state", "reset").code == 2
+    ok(job, "state", "reset", "--yes")
+    assert json.loads(ok(job, "state", "show", "--json").out)["streams"] == []
+    assert run(job, "verify").code == 4
+    control = s3.get_object(Bucket=bucket, Key="run/state.json.control")["Body"].read()
+    s3.put_object(Bucket=bucket, Key="run/state.json.control", Body=control[:-3])
+    for words in (["gc"], ["verify"], ["state", "resolve"], ["state", "reset", "--yes"]):
+        refused = run(job, *words)
+        assert refused.code == 2, words
+        assert "state.json.control" in refused.err

@@ -17,7 +17,7 @@ static json_t *band_json(void) {
     hr_band_begin(band, 1735689600000000);
     for (int i = 0; i < 5; i++) {
         struct hr_object_info info = {.size = i, .mtime_us = 1735689600000000 - i * 30000000000};
-        char key[16];
+        char key[24];
         snprintf(key, sizeof(key), "data/k%d", i);
         snprintf(info.etag, sizeof(info.etag), "e%d", i);
         assert_int_equal(hr_band_note(band, key, &info, NULL), 0);
