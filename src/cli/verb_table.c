@@ -55,7 +55,7 @@ static const struct hr_flag JOB_FLAGS[] = {
     {"catalog", 0, "FILE", FLAG(catalog), false, false, "the streams file that discover wrote"},
     {"streams", 0, "FILE", FLAG(catalog), false, false, "the same as --catalog"},
     {"state", 0, "FILE", FLAG(state), false, false,
-     "state file (default: state.json beside the config)"},
+     "state file, or s3://BUCKET/KEY (default: state.json beside the config)"},
     {"output", 'o', "FILE", FLAG(output), false, false,
      "where discover writes (default: streams.json beside the config)"},
     {"dialect", 0, "NAME", FLAG(dialect), false, false,
@@ -110,8 +110,9 @@ static const struct hr_flag UPKEEP_FLAGS[] = {
 };
 
 const struct hr_verb hr_verbs[] = {
-    {"check", "--config FILE [--destination FILE]", "prove access to a source or a destination",
-     JOB_FLAGS, HR_COUNTOF(JOB_FLAGS), 0, 0, hr_verb_check},
+    {"check", "--config FILE [--destination FILE] [--state FILE]",
+     "prove access to a source or a destination, and to a state", JOB_FLAGS, HR_COUNTOF(JOB_FLAGS),
+     0, 0, hr_verb_check},
     {"discover", "--config FILE [--streams OLD]",
      "find streams and their columns, write streams.json", JOB_FLAGS, HR_COUNTOF(JOB_FLAGS), 0, 0,
      hr_verb_discover},

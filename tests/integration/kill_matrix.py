@@ -205,7 +205,7 @@ class Job:
 
     # what is there
 
-    def keys(self) -> list[str]:
+    def objects(self) -> list[str]:
         """Objects below the pipeline's own prefix."""
         pages = self.place.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.place.bucket, Prefix=self.prefix + "/"
@@ -223,7 +223,7 @@ class Job:
         if self.cell.destination == "folder":
             found = sorted(self.out.rglob("*.parquet"))
             return [path for path in found if not path.name.startswith(".")]
-        return [io.BytesIO(self.get(key)) for key in self.keys() if key.endswith(".parquet")]
+        return [io.BytesIO(self.get(key)) for key in self.objects() if key.endswith(".parquet")]
 
     def rows(self) -> list[Row]:
         """Every row of every visible file, sorted."""
@@ -237,7 +237,7 @@ class Job:
         """Commits that were archived at the destination."""
         if self.cell.destination == "folder":
             return len(list(self.out.rglob("commit-*.json")))
-        return len([key for key in self.keys() if re.search(r"/commit-\d+\.json$", key)])
+        return len([key for key in self.objects() if re.search(r"/commit-\d+\.json$", key)])
 
     def leftovers(self) -> list[str]:
         """What a finished run must not leave behind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from conftest import Headrace
 from kill_matrix import Cell, Job, Place, lake, places
 from minio_server import Minio
+from proxy import Proxy
 from test_kill import wait_until_stopped
 
 ON_S3 = Cell("s3", "s3", "incremental", 1)
@@ -37,7 +39,7 @@ def test_plain_json_and_every_verb(headrace: Headrace, job: Job) -> None:
     document = json.loads(job.get(f"{job.prefix}/state.json"))
     assert document["type"] == "STREAM"
     assert document["streams"][0]["stream"] == "events"
-    assert [key for key in job.keys() if "/state.json" in key] == [
+    assert [key for key in job.objects() if "/state.json" in key] == [
         f"{job.prefix}/state.json",
         f"{job.prefix}/state.json.control",
     ]
@@ -59,6 +61,28 @@ def test_nothing_new_writes_no_state(job: Job) -> None:
     assert job.sync().returncode == 0
     after = job.place.client.head_object(Bucket=job.place.bucket, Key=f"{job.prefix}/state.json")
     assert after["LastModified"] == before["LastModified"]
+
+
+def test_what_it_costs(job: Job, proxy: Proxy, place: Place, tmp_path: Path) -> None:
+    """The figures of docs/internals/state-on-s3.md."""
+    job = Job(place, tmp_path / "job", tmp_path / "lake", ON_S3, proxy.endpoint)
+
+    def requests() -> Counter[str]:
+        counts = Counter(
+            f"{r.kind} {r.key.rpartition('/state.json')[2] or 'document'}"
+            for r in proxy.requests
+            if "/state.json" in r.key
+        )
+        proxy.reset()
+        return counts
+
+    assert job.sync().returncode == 0
+    loaded = requests()
+    assert job.sync().returncode == 0
+    idle = requests()
+    assert idle == {"get .control": 1, "put .control": 4, "get document": 1}
+    # One output: its intent, the journal, the journal dropped; and the document.
+    assert loaded - idle == {"put .control": 3, "put document": 1}
 
 
 def test_verbs_wait_for_no_run(headrace: Headrace, job: Job, tmp_path: Path) -> None:
