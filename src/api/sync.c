@@ -29,6 +29,7 @@ struct table {
     char lineage[33];
     uint64_t seq;
     bool backfill, dress, visited;
+    bool begun; /* the band knows of this run's listing */
     bool wrote; /* the lineage has files at the destination */
 };
 
@@ -45,7 +46,7 @@ struct sync {
     struct hr_pending unread;  /* given to workers since the last checkpoint */
     pthread_mutex_t plan_lock; /* plan and unread: workers ask for tasks while a checkpoint looks
                                   ahead */
-    int64_t run_us;
+    int64_t run_us, list_ns;   /* list_ns: monotonic, when listing began */
     struct hr_summary *out;
     /* the stream that runs now */
     long current;
@@ -213,7 +214,6 @@ static int load_tables(struct sync *s, struct hr_error *err) {
     if (s->tables == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate the streams");
     }
-    const int64_t now = s->src->driver->clock_us ? s->src->driver->clock_us(s->src) : 0;
     int rc = 0;
     size_t selected = 0;
     for (size_t i = 0; rc == 0 && i < catalog->count; i++) {
@@ -231,7 +231,6 @@ static int load_tables(struct sync *s, struct hr_error *err) {
             rc = load_lineage(s, t, err);
         }
         if (rc == 0) {
-            hr_band_begin(t->band, now > 0 ? now : hr_now_micros());
             t->dress = !stream->has_schema;
         }
     }
@@ -243,9 +242,21 @@ static int load_tables(struct sync *s, struct hr_error *err) {
     return rc;
 }
 
+/* When the listing began, by the store's clock: known with the first answer. Objects that were
+ * written since then may be missing in it. */
+static int64_t listing_began(const struct sync *s) {
+    const struct hr_store *src = s->src;
+    const int64_t date = src->driver->clock_us ? src->driver->clock_us(s->src) : 0;
+    return (date > 0 ? date : hr_now_micros()) - (hr_monotonic_nanos() - s->list_ns) / 1000;
+}
+
 static bool is_fresh(void *user, long stream, const struct hr_list_item *item) {
     struct sync *s = user;
     struct table *t = &s->tables[stream];
+    if (t->band != NULL && !t->begun) {
+        t->begun = true;
+        hr_band_begin(t->band, listing_began(s));
+    }
     return t->band == NULL || hr_band_fresh(t->band, item->key, item->key_len, &item->info);
 }
 
@@ -275,9 +286,7 @@ static int seen_by_olake(struct sync *s, const struct table *t, bool last,
     if (last) {
         out->chunks = json_array();
     } else {
-        pthread_mutex_lock(&s->plan_lock);
         rc = hr_pending_chunks(&s->unread, s->plan, s->current, &out->chunks, &newest, err);
-        pthread_mutex_unlock(&s->plan_lock);
         if (rc == 0 && out->chunks == NULL) {
             return 0; /* too many to name: neither cursor nor chunks */
         }
@@ -291,7 +300,8 @@ static int seen_by_olake(struct sync *s, const struct table *t, bool last,
     return rc != 0 || whole ? rc : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
 }
 
-/* The entry as it shall be after this commit; last: the stream's load is complete with it. */
+/* The entry as it shall be after this commit; last: the stream's load is complete with it. Below
+ * the lock. */
 static int next_entry(struct sync *s, struct table *t, bool last, struct hr_stream_state *out,
                       struct hr_error *err) {
     *out = (struct hr_stream_state){.present = true};
@@ -324,7 +334,9 @@ static int publish(struct sync *s, const struct hr_checkpoint_info *info, struct
     struct hr_stream_state entry;
     struct hr_buf text;
     hr_buf_init(&text, (size_t)256 << 20);
+    pthread_mutex_lock(&s->plan_lock);
     int rc = next_entry(s, t, info == NULL || info->last, &entry, err);
+    pthread_mutex_unlock(&s->plan_lock);
     if (rc == 0) {
         rc = s->conf->dialect->state_set(s->doc, stream->namespace_, stream->name, &entry, err);
     }
@@ -342,10 +354,10 @@ static int publish(struct sync *s, const struct hr_checkpoint_info *info, struct
     return rc;
 }
 
-static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, struct hr_error *err) {
-    struct sync *s = user;
-    struct table *t = &s->tables[s->current];
-    const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
+/* What a checkpoint read, into the band and off the lists of what waits. Below the lock: workers
+ * ask for tasks, and so ask the band, at the same time. */
+static int note_inputs(struct sync *s, struct table *t, const struct hr_checkpoint_info *info,
+                       struct hr_error *err) {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < info->n_inputs; i++) {
         const struct hr_input *in = &info->inputs[i];
@@ -353,18 +365,25 @@ static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, stru
         memcpy(facts.etag, in->etag, sizeof(facts.etag));
         rc = hr_band_note(t->band, in->key, &facts, err);
     }
-    pthread_mutex_lock(&s->plan_lock);
     hr_pending_read(&s->unread, info->inputs, info->n_inputs);
     hr_plan_done(s->plan, info->seq);
-    pthread_mutex_unlock(&s->plan_lock);
     if (rc == 0 && info->n_inputs > 0) {
         rc = hr_band_checkpoint(t->band, info->inputs[info->n_inputs - 1].key, err);
     }
     if (rc == 0 && info->last) {
-        struct difference d = {s, stream};
+        struct difference d = {s, &s->conf->catalog->streams[s->current]};
         hr_band_differences(t->band, report_day, &d);
         rc = hr_band_finish(t->band, err);
     }
+    return rc;
+}
+
+static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, struct hr_error *err) {
+    struct sync *s = user;
+    const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
+    pthread_mutex_lock(&s->plan_lock);
+    const int rc = note_inputs(s, &s->tables[s->current], info, err);
+    pthread_mutex_unlock(&s->plan_lock);
     /* A full refresh shows nothing before its end. */
     if (rc != 0 || (!incremental(stream) && !info->last)) {
         return rc;
@@ -576,6 +595,7 @@ static int run_streams(struct sync *s, struct hr_error *err) {
                                       .fresh = is_fresh,
                                       .fresh_user = s,
                                       .redo = true};
+    s->list_ns = hr_monotonic_nanos();
     int rc = hr_plan_open(&conf, &s->plan, err);
     while (rc == 0) {
         if (s->pending == NULL) {

@@ -69,6 +69,7 @@ class Fault:
             delay     wait `seconds`, then behave
             corrupt   flip one bit of the body at byte `after`
             call      run `call(request)`, then behave
+            rewrite   answer what `rewrite(request, headers, body)` makes of headers and body
     """
 
     action: str
@@ -82,6 +83,7 @@ class Fault:
     code: str = "SlowDown"
     headers: dict[str, str] = field(default_factory=dict)
     call: Callable[[Request], None] | None = None
+    rewrite: Callable[[Request, dict[str, str], bytes], bytes] | None = None
     hits: int = 0
 
     def matches(self, request: Request) -> bool:
@@ -215,6 +217,12 @@ class _Handler(BaseHTTPRequestHandler):
         if action == "lost":
             response.read()
             raise _ResetError
+        if action == "rewrite" and fault is not None and fault.rewrite is not None:
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            self.rewritten(
+                request, response, fault.rewrite(request, headers, response.read()), headers
+            )
+            return
         self.relay(request, response, fault)
 
     def forward(self, data: bytes) -> http.client.HTTPResponse:
@@ -253,6 +261,24 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
             request.bytes_out = len(body)
+
+    def rewritten(
+        self,
+        request: Request,
+        response: http.client.HTTPResponse,
+        body: bytes,
+        headers: dict[str, str],
+    ) -> None:
+        self.send_response_only(response.status)
+        request.status = response.status
+        length = headers.get("content-length", "0") if self.command == "HEAD" else str(len(body))
+        for name, value in headers.items():
+            if name not in HOP_HEADERS | {"content-length"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        self.wfile.write(body)
+        request.bytes_out = len(body)
 
     def relay(
         self, request: Request, response: http.client.HTTPResponse, fault: Fault | None
