@@ -194,6 +194,10 @@ static int open_partition(struct copy *c, struct hr_error *err) {
     return hr_partition_by(&dest->partition_by, dest->max_partitions, &c->partition, err);
 }
 
+static bool quarantines(const struct hr_settings *settings) {
+    return settings->schema.on_error == HR_ON_ERROR_QUARANTINE;
+}
+
 static int open_sink(struct copy *c, struct hr_error *err) {
     const struct hr_dest *dest = &c->settings->dest;
     if (c->conf->drain) {
@@ -213,6 +217,11 @@ static int open_sink(struct copy *c, struct hr_error *err) {
                 c->format ? c->format->name : "this format");
         hr_error_hint(err, "write parquet, csv, tsv, json, jsonl or avro");
         return HR_E_CONFIG;
+    }
+    if (c->conf->stream_fd >= 0 && quarantines(c->settings)) {
+        hr_fail(err, HR_E_USAGE, "could not put bad records beside standard output");
+        hr_error_hint(err, "write to a file or folder, or use --set on_error=skip");
+        return HR_E_USAGE;
     }
     if (c->conf->stream_fd >= 0) {
         return hr_sink_stream(c->conf->stream_fd, c->format, &c->write, &c->sink, err);
@@ -241,6 +250,7 @@ static int open_sink(struct copy *c, struct hr_error *err) {
                                              .key = dest->place.object,
                                              .max_file_bytes =
                                                  (int64_t)(dest->max_file_size_mb * 1024 * 1024),
+                                             .quarantine = quarantines(c->settings),
                                              .empty_file = true};
     return rc == 0 ? hr_run_object_sink(c->settings, &sink, c->partition != NULL, &c->sink, err)
                    : rc;

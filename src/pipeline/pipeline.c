@@ -32,6 +32,7 @@ struct pipe {
     const struct hr_pipeline_conf *conf;
     struct hr_schema *current; /* union of the base and everything assembled so far */
     struct hr_run_counts counts;
+    struct hr_judge judge;
     struct hr_input *inputs; /* since the last checkpoint */
     size_t n_inputs, inputs_cap;
     int64_t border_end; /* where the last split of the open object ended, -1 none */
@@ -40,6 +41,7 @@ struct pipe {
     int redos;          /* since the last checkpoint */
     struct {            /* what to go back to then */
         struct hr_run_counts counts;
+        struct hr_judge judge;
         struct hr_schema *schema;
     } before;
 
@@ -135,51 +137,17 @@ static bool schema_settled(const struct pipe *p, const struct hr_result *r) {
     return hr_schema_equal(r->base, p->current) || hr_schema_equal(r->final, p->current);
 }
 
-static int judge_rejects(struct pipe *p, const struct slot *slot, struct hr_error *err) {
-    const struct hr_schema_opts *opts = &p->conf->settings->schema;
-    for (const struct hr_kept_reject *k = slot->result.rejects; k != NULL; k = k->next) {
-        const struct hr_rejected what = {slot->task->pieces[k->piece].key, k->byte_offset, k->line,
-                                         k->reason, hr_buf_slice(&k->raw)};
-        p->counts.rejected++;
-        if (opts->max_errors > 0 && p->counts.rejected > opts->max_errors) {
-            hr_fail(err, HR_E_BAD_RECORDS,
-                    "could not go on: more than %lld bad records, the last in '%s': %s",
-                    (long long)opts->max_errors, what.key, what.reason);
-            hr_error_object(err, what.key);
-            hr_error_place(err, what.byte_offset, what.line, NULL);
-            hr_error_hint(err, "raise max_errors, or repair the files");
-            return HR_E_BAD_RECORDS;
-        }
-        const int rc = p->conf->rejected ? p->conf->rejected(p->conf->user, &what, err) : 0;
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    return 0;
-}
-
-static int check_ratio(const struct pipe *p, struct hr_error *err) {
-    const double max = p->conf->settings->schema.max_error_ratio;
-    const int64_t all = p->counts.rows_in + p->counts.rejected;
-    if (max <= 0 || p->counts.rejected == 0 || (double)p->counts.rejected <= max * (double)all) {
-        return 0;
-    }
-    hr_fail(err, HR_E_BAD_RECORDS, "could not go on: %lld of %lld records are bad",
-            (long long)p->counts.rejected, (long long)all);
-    hr_error_hint(err, "raise max_error_ratio, or repair the files");
-    return HR_E_BAD_RECORDS;
-}
-
 /* From here the run goes on when an object changes half way. */
 static void remember_place(struct pipe *p) {
     p->redos = 0;
     p->before.counts = p->counts;
+    p->before.judge = p->judge;
     hr_schema_unref(p->before.schema);
     p->before.schema = hr_schema_ref(p->current);
 }
 
 static int checkpoint(struct pipe *p, bool last, struct hr_error *err) {
-    int rc = check_ratio(p, err);
+    int rc = hr_judge_ratio(&p->judge, p->conf, p->counts.rows_in, err);
     if (rc == 0) {
         rc = p->conf->sink->ops->cut(p->conf->sink, err);
     }
@@ -218,7 +186,8 @@ static void add_counts(struct pipe *p, const struct hr_run_counts *c) {
 static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
     struct hr_sink *sink = p->conf->sink;
     struct hr_result *r = &slot->result;
-    int rc = judge_rejects(p, slot, err);
+    int rc = hr_judge_task(&p->judge, p->conf, slot->task, &r->rejects, err);
+    p->counts.rejected = p->judge.count;
     if (rc == 0) {
         rc = sink->ops->schema(sink, r->out_schema, err);
     }
@@ -506,6 +475,7 @@ static int start_again(struct pipe *p, struct hr_error *err) {
     undone.rows_out = p->before.counts.rows_out - undone.rows_out;
     show_progress(p, &undone);
     p->counts = p->before.counts;
+    p->judge = p->before.judge;
     p->counts.deleted += gone;
     p->counts.replaced += !gone;
     p->before.counts = p->counts;

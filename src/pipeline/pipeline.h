@@ -46,14 +46,6 @@ struct hr_checkpoint_info {
     bool last;                          /* the stream's last */
 };
 
-/* A rejected record, in task order (judged and written by the assembler's thread). */
-struct hr_rejected {
-    const char *key;
-    int64_t byte_offset, line;
-    const char *reason;
-    struct hr_slice raw;
-};
-
 struct hr_pipeline_conf {
     struct hr_store *store;
     struct hr_budget *budget;
@@ -70,8 +62,6 @@ struct hr_pipeline_conf {
     struct hr_sink *sink;
     /* Called after sink.cut at every checkpoint. NULL: none, the sink is cut at the end only. */
     int (*checkpoint)(void *user, const struct hr_checkpoint_info *info, struct hr_error *err);
-    /* Called for each rejected record when on_error allows it; NULL: they are only counted. */
-    int (*rejected)(void *user, const struct hr_rejected *what, struct hr_error *err);
     /* An object was replaced or deleted while rows of it were in finished tasks. Everything since
      * the last checkpoint is forgotten (counts, rejects, what the sink was given); tasks that were
      * given out since are void. Called between, while no worker runs: plan them again, with this

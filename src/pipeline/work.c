@@ -10,17 +10,6 @@
 #define RESTARTS_MAX 200
 #define CHANGES_MAX 3
 
-static void free_rejects(struct hr_result *r) {
-    while (r->rejects != NULL) {
-        struct hr_kept_reject *next = r->rejects->next;
-        hr_free(r->rejects->reason);
-        hr_buf_release(&r->rejects->raw);
-        hr_free(r->rejects);
-        r->rejects = next;
-    }
-    r->rejects_tail = &r->rejects;
-}
-
 static void free_blocks(struct hr_result *r) {
     for (size_t i = 0; i < r->n_blocks; i++) {
         hr_block_release(&r->blocks[i]);
@@ -33,7 +22,7 @@ static void free_blocks(struct hr_result *r) {
 
 void hr_result_release(struct hr_result *r) {
     free_blocks(r);
-    free_rejects(r);
+    hr_rejects_release(&r->rejects);
     hr_free(r->blocks);
     hr_free(r->folders);
     hr_free(r->places);
@@ -45,7 +34,6 @@ void hr_result_release(struct hr_result *r) {
     hr_schema_unref(r->final);
     hr_schema_unref(r->out_schema);
     *r = (struct hr_result){0};
-    r->rejects_tail = &r->rejects;
 }
 
 void hr_worker_release(struct hr_worker *w) {
@@ -176,26 +164,9 @@ static int on_reject(void *user, const struct hr_reject *what, struct hr_error *
                            "without such records");
         return HR_E_FORMAT;
     }
-    struct hr_kept_reject *kept = hr_calloc(1, sizeof(*kept));
-    if (kept == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not keep a bad record");
-    }
-    hr_buf_init(&kept->raw, 1 << 16);
-    kept->piece = run->piece;
-    kept->byte_offset = what->byte_offset;
-    kept->line = what->line;
-    kept->reason = hr_strdup(what->reason);
-    const size_t len = what->raw.len > (1 << 16) ? 1 << 16 : what->raw.len;
-    if (kept->reason == NULL ||
-        (run->conf->rejected != NULL && hr_buf_append(&kept->raw, what->raw.ptr, len, NULL) != 0)) {
-        hr_free(kept->reason);
-        hr_free(kept);
-        return hr_fail(err, HR_E_NOMEM, "could not keep a bad record");
-    }
-    *r->rejects_tail = kept;
-    r->rejects_tail = &kept->next;
-    r->counts.rejected++;
-    return 0;
+    const int rc = hr_rejects_add(&r->rejects, run->conf->settings, run->piece, what, err);
+    r->counts.rejected += rc == 0;
+    return rc;
 }
 
 static int pass_batch(struct run *run, struct hr_batch *in, struct hr_error *err) {
@@ -448,7 +419,7 @@ static int run_pieces(struct run *run, struct hr_error *err) {
 static int run_once(struct run *run, struct hr_error *err) {
     struct hr_result *r = run->result;
     free_blocks(r);
-    free_rejects(r);
+    hr_rejects_release(&r->rejects);
     const int64_t replaced = r->counts.replaced;
     r->counts = (struct hr_run_counts){.replaced = replaced};
     memset(r->gone, 0, run->task->n_pieces);
@@ -500,7 +471,6 @@ void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_sche
     *result = (struct hr_result){
         .base = hr_schema_ref(base),
         .spool = {.dir = work->spill_dir, .max = (int64_t)(work->spill_limit_gb * (1 << 30))}};
-    result->rejects_tail = &result->rejects;
     hr_arena_init(&result->names, 0);
     hr_error_clear(&result->err);
     result->borders = hr_calloc(task->n_pieces, sizeof(*result->borders));
@@ -531,6 +501,7 @@ void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_sche
                      task->pieces[run.piece].key);
     }
     result->rc = rc;
+    hr_rejects_sort(&result->rejects);
     if (rc == 0) {
         result->final = hr_schema_ref(run.schema);
         result->out_schema = hr_schema_ref(hr_work_out_schema(worker));

@@ -4,16 +4,7 @@
 
 #include "base/arena.h"
 #include "base/spool.h"
-#include "pipeline/pipeline.h"
-
-/* One record that was dropped, kept until its task is assembled. */
-struct hr_kept_reject {
-    struct hr_kept_reject *next;
-    size_t piece;
-    int64_t byte_offset, line;
-    char *reason;
-    struct hr_buf raw;
-};
+#include "pipeline/reject.h"
 
 /* How one text split met its borders, for the assembler to verify. */
 struct hr_piece_border {
@@ -38,7 +29,7 @@ struct hr_result {
     struct hr_arena names; /* holds them */
     size_t n_blocks, blocks_cap;
     struct hr_run_counts counts;
-    struct hr_kept_reject *rejects, **rejects_tail;
+    struct hr_rejects rejects;
     struct hr_piece_border *borders; /* one per piece */
     bool *gone;                      /* per piece: the object was deleted */
 };

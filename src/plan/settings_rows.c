@@ -221,14 +221,15 @@ const struct hr_option hr_rows_schema[] = {
      .text = "A value or column that does not fit: widen the output, rescue it into _rescued_data, "
              "fail (strict), or write null (ignore)."},
     {FIELD(hr_schema_opts, on_error), .type = HR_OPT_ENUM, .def = "fail",
-     .values = "fail|skip|quarantine", .missing_values = "quarantine",
-     .missing = "Use fail or skip.", SINCE,
-     .text = "A record that cannot be read: fail, skip and count it, or write it to _quarantine."},
+     .values = "fail|skip|quarantine", SINCE,
+     .text = "A record that cannot be read: fail, skip and count it, or put it into a file of "
+             "_quarantine/ at the destination."},
     {FIELD(hr_schema_opts, max_errors), .type = HR_OPT_INT, .def = "0", AT_LEAST(0), SINCE,
-     .text = "With on_error=skip: most bad records before the run fails. 0: no limit."},
+     .text =
+         "With on_error=skip or quarantine: most bad records before the run fails. 0: no limit."},
     {FIELD(hr_schema_opts, max_error_ratio), .type = HR_OPT_DOUBLE, .def = "0", RANGE(0, 1), SINCE,
-     .text = "With on_error=skip: largest share of bad records before the run fails. 0: no limit.",
-     .missing = "Use max_errors."},
+     .text = "With on_error=skip or quarantine: largest share of bad records before the run fails. "
+             "0: no limit."},
     {FIELD(hr_schema_opts, metadata_columns), .type = HR_OPT_LIST, SINCE,
      .text = "Columns about the object to add: _last_modified_time, _file, _line, _row, _offset, "
              "_modified, _etag, _size, _row_id."},

@@ -303,6 +303,12 @@ static void gather_abort(struct hr_sink *sink) {
     take_figures(g);
 }
 
+static int gather_reject(struct hr_sink *sink, const struct hr_rejected *what,
+                         struct hr_error *err) {
+    struct gather *g = (struct gather *)sink;
+    return g->conf.behind->ops->reject(g->conf.behind, what, err);
+}
+
 static void gather_close(struct hr_sink *sink) {
     struct gather *g = (struct gather *)sink;
     empty(g);
@@ -318,6 +324,7 @@ int hr_sink_gather(const struct hr_gather_conf *conf, struct hr_sink **out, stru
     static const struct hr_sink_ops ops = {.name = "gather",
                                            .schema = gather_schema,
                                            .put = gather_put,
+                                           .reject = gather_reject,
                                            .cut = gather_cut,
                                            .rewind = gather_rewind,
                                            .abort = gather_abort,

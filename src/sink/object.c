@@ -19,7 +19,8 @@ struct object_sink {
     struct hr_output *output; /* open file, NULL none */
     struct hr_file_writer *writer;
     int64_t file_rows;
-    bool wrote; /* one key: a file was finished */
+    struct hr_quarantine *quarantine; /* NULL: none wanted */
+    bool wrote;                       /* one key: a file was finished */
     struct {
         int64_t files, bytes, rows;
     } at_cut;
@@ -131,6 +132,12 @@ static int object_put(struct hr_sink *sink, const char *folder, struct hr_block 
     return rc;
 }
 
+static int object_reject(struct hr_sink *sink, const struct hr_rejected *what,
+                         struct hr_error *err) {
+    struct object_sink *s = (struct object_sink *)sink;
+    return s->quarantine ? hr_quarantine_add(s->quarantine, what, err) : 0;
+}
+
 static int object_cut(struct hr_sink *sink, struct hr_error *err) {
     struct object_sink *s = (struct object_sink *)sink;
     int rc = 0;
@@ -140,6 +147,9 @@ static int object_cut(struct hr_sink *sink, struct hr_error *err) {
     }
     if (rc == 0) {
         rc = finish_file(s, err);
+    }
+    if (rc == 0 && s->quarantine != NULL) {
+        rc = hr_quarantine_finish(s->quarantine, err);
     }
     if (rc == 0) {
         hr_commit_mark(s->conf.commit);
@@ -158,6 +168,9 @@ static void drop_open(struct object_sink *s) {
     if (s->output != NULL) {
         hr_output_discard(s->output);
         s->output = NULL;
+    }
+    if (s->quarantine != NULL) {
+        hr_quarantine_discard(s->quarantine);
     }
 }
 
@@ -185,6 +198,7 @@ static void object_abort(struct hr_sink *sink) {
 static void object_close(struct hr_sink *sink) {
     struct object_sink *s = (struct object_sink *)sink;
     object_abort(sink);
+    hr_quarantine_close(s->quarantine);
     hr_free(s->prefix);
     hr_free(s->folder);
     hr_free(s->key);
@@ -203,6 +217,7 @@ int hr_sink_object(const struct hr_object_sink_conf *conf, struct hr_sink **out,
     static const struct hr_sink_ops ops = {.name = "object",
                                            .schema = object_schema,
                                            .put = object_put,
+                                           .reject = object_reject,
                                            .cut = object_cut,
                                            .rewind = object_rewind,
                                            .abort = object_abort,
@@ -220,6 +235,18 @@ int hr_sink_object(const struct hr_object_sink_conf *conf, struct hr_sink **out,
     if (s->prefix == NULL || (conf->key != NULL && s->key == NULL)) {
         object_close(&s->base);
         return hr_fail(err, HR_E_NOMEM, "could not allocate a destination");
+    }
+    if (conf->quarantine) {
+        /* Beside the one file, or at the head of the folder. */
+        const char *place = s->key ? s->key : s->prefix;
+        const char *slash = strrchr(place, '/');
+        char folder[1100];
+        snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - place) + 1 : 0, place);
+        const int rc = hr_quarantine_open(conf->commit, folder, &s->quarantine, err);
+        if (rc != 0) {
+            object_close(&s->base);
+            return rc;
+        }
     }
     hr_sink_extension(conf->format, conf->write, s->ext, sizeof(s->ext));
     *out = &s->base;

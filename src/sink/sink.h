@@ -7,7 +7,7 @@
 #define HR_SINK_SINK_H
 
 #include "format/format.h"
-#include "state/commit.h"
+#include "sink/quarantine.h"
 
 struct hr_sink;
 struct hr_sink_ops {
@@ -19,6 +19,8 @@ struct hr_sink_ops {
      * "" none; borrowed). Blocks on the network or disk. */
     int (*put)(struct hr_sink *sink, const char *folder, struct hr_block *block,
                struct hr_error *err);
+    /* Keep a bad record beside the rows (on_error quarantine), in the order of the blocks. */
+    int (*reject)(struct hr_sink *sink, const struct hr_rejected *what, struct hr_error *err);
     /* Finish open files; what was put so far is complete and can be published. */
     int (*cut)(struct hr_sink *sink, struct hr_error *err);
     /* Forget what was put since the last cut, as if it had never come. HR_E_CHANGED: it is visible
@@ -47,6 +49,7 @@ struct hr_object_sink_conf {
     const char *prefix;                /* folder for new files, "" or "a/b/"; copied */
     const char *key;                   /* one exact key instead of many files; NULL: many */
     int64_t max_file_bytes;
+    bool quarantine; /* bad records will come */
     bool empty_file; /* no rows: still write one file with the schema (one key) */
 };
 int hr_sink_object(const struct hr_object_sink_conf *conf, struct hr_sink **out,

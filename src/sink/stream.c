@@ -110,11 +110,20 @@ static void stream_close(struct hr_sink *sink) {
     hr_free(s);
 }
 
+/* Nowhere to keep it: it is counted by the caller. */
+static int no_reject(struct hr_sink *sink, const struct hr_rejected *what, struct hr_error *err) {
+    (void)sink;
+    (void)what;
+    (void)err;
+    return 0;
+}
+
 int hr_sink_stream(int fd, const struct hr_format *format, const struct hr_write_opts *write,
                    struct hr_sink **out, struct hr_error *err) {
     static const struct hr_sink_ops ops = {.name = "stream",
                                            .schema = stream_schema,
                                            .put = stream_put,
+                                           .reject = no_reject,
                                            .cut = stream_cut,
                                            .rewind = stream_rewind,
                                            .abort = stream_abort,
@@ -174,6 +183,7 @@ int hr_sink_null(struct hr_sink **out, struct hr_error *err) {
     static const struct hr_sink_ops ops = {.name = "null",
                                            .schema = null_schema,
                                            .put = null_put,
+                                           .reject = no_reject,
                                            .cut = null_cut,
                                            .rewind = null_rewind,
                                            .abort = null_abort,
