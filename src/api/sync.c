@@ -459,7 +459,8 @@ static int open_table(struct sync *s, const struct hr_stream *stream, struct tab
                                           .part_size = (size_t)settings->work.part_size_mb << 20,
                                           .overwrite = !incremental(stream) && !stream->append_mode,
                                           .folder = folder,
-                                          .put = &s->put};
+                                          .put = &s->put,
+                                          .also_owns = s->conf->dialect->writes_file};
     int rc = check_home(s, t, folder, err);
     if (rc == 0) {
         rc = hr_commit_begin(&commit, &s->commit, err);

@@ -88,6 +88,10 @@ struct hr_dialect {
     int (*stream_folder)(const struct hr_stream *stream, const struct hr_settings *settings,
                          struct hr_buf *out, struct hr_error *err);
 
+    /* Is this the name of a file that the original program writes into a table? Such files are
+     * replaced by a full refresh like our own. NULL: no such names. */
+    bool (*writes_file)(const char *name, size_t len);
+
     /* State. text empty, blank or {}: no state. Anything unreadable: HR_E_STATE naming the file. */
     int (*state_read)(struct hr_slice text, const char *name, struct hr_state_doc **out,
                       struct hr_error *err);

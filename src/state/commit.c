@@ -339,6 +339,37 @@ static int add_removal(struct hr_journal *j, const char *key, int64_t bytes, str
     return grown[j->n_removals++].key ? 0 : no_memory(err);
 }
 
+/* Overwrite of a table that another program kept: its files, known by their names. */
+static int plan_foreign_removals(struct hr_commit *commit, struct hr_journal *j,
+                                 struct hr_error *err) {
+    struct hr_store *store = commit->conf.store;
+    struct hr_list_page page = {0};
+    char *token = NULL;
+    int rc = 0;
+    do {
+        const struct hr_list_query q = {.prefix = commit->folder, .token = token};
+        rc = store->driver->list(store, &q, &page, err);
+        for (size_t i = 0; rc == 0 && i < page.count; i++) {
+            const struct hr_list_item *item = &page.items[i];
+            const char *name = item->key + item->key_len;
+            while (name > item->key && name[-1] != '/') {
+                name--;
+            }
+            if (commit->conf.also_owns(name, (size_t)(item->key + item->key_len - name))) {
+                rc = add_removal(j, item->key, item->info.size, err);
+            }
+        }
+        hr_free(token);
+        token = rc == 0 ? page.next_token : NULL;
+        if (rc == 0) {
+            page.next_token = NULL;
+        }
+        hr_list_page_release(&page);
+    } while (rc == 0 && token != NULL);
+    hr_free(token);
+    return rc;
+}
+
 /* Overwrite: what any lineage's manifest in this folder names goes, and other lineages' manifests.
  */
 static int plan_removals(struct hr_commit *commit, struct hr_journal *j, struct hr_error *err) {
@@ -360,7 +391,7 @@ static int plan_removals(struct hr_commit *commit, struct hr_journal *j, struct 
         }
     }
     json_decref(all);
-    return rc;
+    return rc == 0 && commit->conf.also_owns != NULL ? plan_foreign_removals(commit, j, err) : rc;
 }
 
 /* A sealed document as text that the journal owns. */

@@ -40,6 +40,9 @@ struct hr_commit_conf {
     const char *folder; /* folder of the outputs ("a/b/"): where the manifest belongs; borrowed
                            during begin; NULL: no manifest */
     const struct hr_put_opts *put; /* encryption, tags …; NULL none; borrowed until the end */
+    /* With overwrite: names of files that another program wrote into this table; what bears one
+     * goes too. NULL: none are known. */
+    bool (*also_owns)(const char *name, size_t len);
 };
 
 struct hr_commit;

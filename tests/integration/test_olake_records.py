@@ -536,6 +536,28 @@ def test_append_mode_keeps_what_a_full_refresh_replaces(job: Job, lake: FolderLa
     assert job.column("id") == [1, 1]
 
 
+OLAKES = "2025-1-2_13-04-5_01JGXR3M9V5T8W2K4N6P7Q0ZAB.parquet"
+
+
+@pytest.mark.parametrize("mode", ["full_refresh", "incremental"])
+def test_a_table_that_olake_wrote(job: Job, lake: FolderLake, mode: str) -> None:
+    """A full refresh replaces what Olake wrote too, as Olake would; increments stand beside it.
+    Files of anybody else stay."""
+    folder = job.out / "s3_bucket_s3/s"
+    (folder / "day=1").mkdir(parents=True)
+    others = ["report.parquet", "2025-1-2_13-04-5_notes.parquet", f"x{OLAKES}", f"{OLAKES}.bak"]
+    for name in [OLAKES, f"day=1/{OLAKES}", *others]:
+        pq.write_table(pa.table({"id": [0]}), folder / name)
+    lake.put("s/1.csv", "id\n1\n")
+    job.select("s", mode=mode)
+    job.ok()
+    left = {str(p.relative_to(folder)) for p in folder.rglob("*.parquet*")}
+    assert set(others) < left
+    assert (OLAKES in left) == (mode == "incremental")
+    assert (f"day=1/{OLAKES}" in left) == (mode == "incremental")
+    assert 1 in job.column("id")
+
+
 def test_full_refresh_leaves_a_state_for_increments(job: Job, lake: FolderLake) -> None:
     lake.put("s/1.csv", "id\n1\n")
     job.select("s", mode="full_refresh")

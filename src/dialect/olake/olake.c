@@ -18,6 +18,7 @@ const struct hr_dialect hr_dialect_olake = {
     .catalog_merge = hr_streams_merge,
     .catalog_difference = hr_streams_difference,
     .stream_folder = hr_streams_folder,
+    .writes_file = hr_olake_writes_file,
     .state_read = hr_state_file_read,
     .state_get = hr_state_file_get,
     .state_set = hr_state_file_set,

@@ -22,4 +22,7 @@ int hr_olake_message_status(bool ok, const char *why, enum hr_log_shape shape, s
 const struct hr_alias *hr_olake_source_rows(size_t *out_count);
 const struct hr_alias *hr_olake_writer_rows(size_t *out_count);
 
+/* The slot writes_file: YYYY-M-D_H-M-S_ULID.parquet. */
+bool hr_olake_writes_file(const char *name, size_t len);
+
 #endif

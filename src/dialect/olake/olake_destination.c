@@ -3,6 +3,7 @@
  * {"type": "PARQUET", "writer": {...}}. With s3_bucket the destination is S3, otherwise local_path.
  */
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
@@ -149,4 +150,39 @@ int hr_olake_configure_destination(const json_t *config, const char *config_path
                             settings, err);
     }
     return rc ? rc : choose_place(settings, err);
+}
+
+/* One to `most` digits and the character behind them; 0: something else. */
+static size_t digits_then(const char *p, const char *end, int most, char then) {
+    size_t n = 0;
+    while (p + n < end && p[n] >= '0' && p[n] <= '9') {
+        n++;
+    }
+    return n >= 1 && n <= (size_t)most && p + n < end && p[n] == then ? n + 1 : 0;
+}
+
+bool hr_olake_writes_file(const char *name, size_t len) {
+    static const struct {
+        int most;
+        char then;
+    } parts[] = {{4, '-'}, {2, '-'}, {2, '_'}, {2, '-'}, {2, '-'}, {2, '_'}};
+    static const char ulid[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    const char *p = name;
+    const char *end = name + len;
+    for (size_t i = 0; i < HR_COUNTOF(parts); i++) {
+        const size_t n = digits_then(p, end, parts[i].most, parts[i].then);
+        if (n == 0) {
+            return false;
+        }
+        p += n;
+    }
+    if (end - p != 26 + 8 || memcmp(p + 26, ".parquet", 8) != 0) {
+        return false;
+    }
+    for (int i = 0; i < 26; i++) {
+        if (p[i] == '\0' || strchr(ulid, p[i]) == NULL) {
+            return false;
+        }
+    }
+    return true;
 }
