@@ -314,7 +314,7 @@ static void memory_fails(void **state) {
         if (rc == 0) {
             hr_band_begin(b, T0);
             for (int i = 0; rc == 0 && i < 900; i++) {
-                char key[8];
+                char key[16];
                 snprintf(key, sizeof(key), "k%d", i);
                 const struct hr_object_info info = info_of(T0 - i * HOUR, "e");
                 rc = hr_band_note(b, key, &info, NULL);
