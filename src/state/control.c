@@ -36,6 +36,7 @@ struct hr_control {
     char etag[80];             /* of the version there; "": none */
     int64_t date_s, date_at;   /* the store's clock, and ours (boot_nanos) when it said so */
     bool stop;
+    bool silent; /* the last write was not answered: letting go would only wait once more */
     atomic_llong deadline; /* boot_nanos until which nobody else can have taken it */
     atomic_bool lost;
     pthread_t thread;
@@ -165,6 +166,7 @@ static int write_doc(struct hr_control *c, struct hr_error *err) {
     if (rc == 0) {
         rc = write_bytes(c, hr_buf_slice(&bytes), err);
     }
+    c->silent = rc < 0 && hr_code_class(rc) == HR_CLASS_TRANSIENT;
     if (rc == 0) {
         atomic_store(&c->deadline, asked + c->conf.lease_seconds * SECOND / 10 * 9);
     }
@@ -470,7 +472,7 @@ void hr_control_close(struct hr_control *c) {
     }
     if (!atomic_load(&c->lost)) {
         c->doc.nonce[0] = '\0';
-        if (write_doc(c, NULL) != 0) {
+        if (c->silent || write_doc(c, NULL) != 0) {
             hr_log(HR_LOG_WARN,
                    "could not let go of the state '%s': it is free when its lease "
                    "runs out",

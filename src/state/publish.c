@@ -117,6 +117,15 @@ int hr_journal_take_back(const struct hr_journal *j, struct hr_store *store,
     return rc;
 }
 
+/* A run that died while it wrote this one file of a folder left it half written beside. */
+static int sweep_half_written(const struct hr_journal *j, struct hr_store *store, const char *key,
+                              struct hr_error *err) {
+    size_t swept = 0;
+    return j->resumed && (store->caps & HR_CAP_LOCAL)
+               ? hr_state_abort_uploads(store, key, NULL, &swept, err)
+               : 0;
+}
+
 static int put_text(struct hr_store *store, const char *key, struct hr_slice text,
                     const struct hr_put_opts *opts, struct hr_error *err) {
     char etag[80];
@@ -178,12 +187,18 @@ static int put_records(const struct hr_journal *j, struct hr_store *store, struc
     hr_buf_init(&key, 2048);
     int rc = hr_buf_printf(&key, err, "%s_headrace/%s/manifest.json", j->folder, j->lineage);
     if (rc == 0) {
+        rc = sweep_half_written(j, store, hr_buf_cstr(&key), err);
+    }
+    if (rc == 0) {
         rc = put_manifest(j, store, hr_buf_cstr(&key), err);
     }
     hr_buf_clear(&key);
     if (rc == 0 && j->archive != NULL) {
         rc = hr_buf_printf(&key, err, "%s_headrace/%s/commit-%06llu.json", j->folder, j->lineage,
                            (unsigned long long)j->seq);
+        if (rc == 0) {
+            rc = sweep_half_written(j, store, hr_buf_cstr(&key), err);
+        }
         if (rc == 0) {
             rc = put_text(store, hr_buf_cstr(&key), hr_slice_str(j->archive), &any, err);
         }

@@ -49,7 +49,7 @@ def test_smallest_load_killed_anywhere(tmp_path: Path, place: Place, cell: Cell)
 
 @pytest.mark.parametrize(
     ("cell", "step"),
-    [(APPEND._replace(workers=2), 3), (ON_S3._replace(workers=2), 4)],
+    [(APPEND._replace(workers=2), 5), (ON_S3._replace(workers=2), 6)],
     ids=str,
 )
 def test_several_commits_killed_anywhere(
@@ -62,10 +62,10 @@ def test_several_commits_killed_anywhere(
 @pytest.mark.parametrize(
     ("cell", "step"),
     [
-        (APPEND, 4),
-        (APPEND._replace(mode="full_refresh"), 4),
-        (ON_S3, 5),
-        (ON_S3._replace(mode="full_refresh"), 5),
+        (APPEND, 9),
+        (APPEND._replace(mode="full_refresh"), 7),
+        (ON_S3, 9),
+        (ON_S3._replace(mode="full_refresh"), 9),
     ],
     ids=str,
 )
@@ -80,9 +80,9 @@ def test_several_files_a_commit_killed_anywhere(
 @pytest.mark.parametrize(
     ("cell", "step"),
     [
-        (APPEND, 3),
-        (APPEND._replace(mode="full_refresh"), 2),
-        (ON_S3._replace(mode="full_refresh"), 3),
+        (APPEND, 5),
+        (APPEND._replace(mode="full_refresh"), 4),
+        (ON_S3._replace(mode="full_refresh"), 5),
     ],
     ids=str,
 )
@@ -180,13 +180,13 @@ def wait_until_stopped(pid: int) -> None:
 
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
 def test_lease_of_a_stopped_run_is_taken_over(tmp_path: Path, place: Place, mode: str) -> None:
-    """A run is stopped at every place in turn until its lease has run out; another takes over and
+    """A run is stopped at every second place until its lease has run out; another takes over and
     does all the work. Continued, the first must see that and publish nothing more."""
     cell = ON_S3._replace(mode=mode)
     want = lake(tmp_path / "lake", 1)
     total = places_of(place, tmp_path, cell)
     stopped = []
-    for at in range(1, total + 1):
+    for at in range(2, total + 1, 2):
         job = Job(place, tmp_path / f"job-{at}", tmp_path / "lake", cell)
         job.options = ["--set", "state_lease_seconds=1"]
         run = job.start(f"stop:{at}")
@@ -210,5 +210,5 @@ def test_lease_of_a_stopped_run_is_taken_over(tmp_path: Path, place: Place, mode
         job.check(want, f"{mode}: and once more after place {at}", uploads=False)
     assert place.open_uploads() == []
     # Stopped before its claim stands, or after its last commit, a run has lost nothing.
-    print(f"{mode}: {replaced} of {total} stopped runs were told")
-    assert replaced >= total - 12, f"{replaced} of {total}"
+    print(f"{mode}: {replaced} of {len(stopped)} stopped runs were told")
+    assert replaced >= len(stopped) - 6, f"{replaced} of {len(stopped)}"

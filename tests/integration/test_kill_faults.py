@@ -67,7 +67,7 @@ def test_server_stopped_and_started_mid_publish(
     as long as it retries, or gives up; then the next run completes the commit."""
     want = lake(tmp_path / "lake", 1)
     total = places(Job(own_place, tmp_path / "count", tmp_path / "lake", ON_S3))
-    for at in range(total // 2, total, 2):
+    for at in range(total // 2, total, 4):
         job = Job(own_place, tmp_path / "job", tmp_path / "lake", ON_S3)
         job.options = ["--set", f"retry_count={retries}", "--set", "timeout_seconds=5"]
         run = job.start(f"stop:{at}")

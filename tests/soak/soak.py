@@ -7,8 +7,8 @@ Each round draws from one seed, which it prints:
 copy  files of a random format on MinIO, read and written through the proxy while requests fail in
       random ways, each less often than the program retries. It succeeds, and the rows are exactly
       those stored.
-sync  the same lake, synced to a folder. The run is killed at random moments, files are added in
-      between; in the end every row is there once.
+sync  the same lake, synced to a folder or S3, its state in a file or on S3. The run is killed at
+      random moments, files are added in between; in the end every row is there once.
 
 A failed round keeps its folder and prints the command that repeats it.
 """
@@ -175,6 +175,39 @@ def copy_round(rng: random.Random, folder: Path, minio: Minio) -> str:
     return f"{lake.form}, {lake.files} files, {len(lake.rows)} rows, faults {dict(faults)}"
 
 
+def write_destination(folder: Path, minio: Minio, bucket: str | None) -> None:
+    """The destination's configuration: below dst, of the bucket or of the folder."""
+    writer = {"local_path": "dst"}
+    if bucket is not None:
+        writer = {"s3_bucket": bucket, "s3_path": "dst", "s3_region": minio.region}
+        writer |= {"s3_access_key": minio.access_key, "s3_secret_key": minio.secret_key}
+        writer["s3_endpoint"] = minio.endpoint
+    (folder / "destination.json").write_text(json.dumps({"type": "PARQUET", "writer": writer}))
+
+
+def killed_runs(
+    rng: random.Random, folder: Path, command: list[str], store: Callable[[], None]
+) -> int:
+    """Runs that are killed at random moments, files added in between; how many were."""
+    kills = 0
+    for _ in range(rng.randrange(1, 6)):
+        process = subprocess.Popen(
+            [PROGRAM, *command],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(rng.random() ** 2 * 0.3)
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
+        if rng.random() < 0.5:
+            store()
+    return kills
+
+
 def sync_round(rng: random.Random, folder: Path, minio: Minio) -> str:
     """One stream, synced by runs that are killed."""
     lake = Lake(rng, rng.choice(["csv", "json", "parquet"]))
@@ -199,41 +232,35 @@ def sync_round(rng: random.Random, folder: Path, minio: Minio) -> str:
     if on_s3:
         source |= {"access_key_id": minio.access_key, "secret_access_key": minio.secret_key}
     (folder / "source.json").write_text(json.dumps(source))
-    target = {"type": "PARQUET", "writer": {"local_path": "dst"}}
-    (folder / "destination.json").write_text(json.dumps(target))
+    to_s3 = rng.random() < 0.5
+    write_destination(folder, minio, bucket if to_s3 else None)
+    # The state's keys are those of whichever side is S3.
+    state_on_s3 = (on_s3 or to_s3) and rng.random() < 0.5
+    state = f"s3://{bucket}/state/state.json" if state_on_s3 else "state.json"
     store()
     code, message = run(["discover", "--config", "source.json"], folder, {})
     if code != 0:
         raise WrongError(f"discover: exit {code}: {message}")
     command = ["sync", "--config", "source.json", "--catalog", "streams.json"]
-    command += ["--destination", "destination.json", "--state", "state.json"]
-    kills = 0
-    for _ in range(rng.randrange(1, 6)):
-        process = subprocess.Popen(
-            [PROGRAM, *command],
-            cwd=folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(rng.random() ** 2 * 0.3)
-        kills += process.poll() is None
-        process.kill()
-        process.wait()
-        if rng.random() < 0.5:
-            store()
+    command += ["--destination", "destination.json", "--state", state]
+    kills = killed_runs(rng, folder, command, store)
     for _ in range(2):
         code, message = run(command, folder, {})
         if code != 0:
             raise WrongError(f"sync: exit {code}: {message}")
     found = [path for path in (folder / "dst").rglob("*") if path.is_file()]
     visible = [p for p in found if not any(part[0] in "._" for part in p.relative_to(folder).parts)]
+    if to_s3:
+        listed = client.list_objects_v2(Bucket=bucket, Prefix="dst/").get("Contents", [])
+        for number, item in enumerate(i for i in listed if "/_" not in i["Key"]):
+            visible.append(folder / f"got-{number}.parquet")
+            client.download_file(bucket, item["Key"], str(visible[-1]))
     lake.compare(visible)
     left = [str(path) for path in found if path.name.endswith(".tmp")]
     if left:
         raise WrongError(f"left behind: {left}")
-    return f"{lake.form}, {lake.files} files, {len(lake.rows)} rows, {kills} kills"
+    places = f"{'S3' if to_s3 else 'folder'}, state {'S3' if state_on_s3 else 'local'}"
+    return f"{lake.form} to {places}, {lake.files} files, {len(lake.rows)} rows, {kills} kills"
 
 
 def main() -> int:

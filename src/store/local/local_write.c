@@ -54,7 +54,10 @@ static int pwrite_all(int fd, const uint8_t *ptr, size_t len, int64_t offset) {
 }
 
 static int sync_fd(int fd) {
-    return hr_fault_no_space() ? -1 : fsync(fd);
+    hr_fault_point();
+    const int rc = hr_fault_no_space() ? -1 : fsync(fd);
+    hr_fault_point();
+    return rc;
 }
 
 /* ".NAME.TOKEN.RANDOM.tmp"; a NAME too long for that is cut. */
