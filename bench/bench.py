@@ -1,6 +1,6 @@
 """Measure headrace and its peers on the same files of the same S3 server, in turn.
 
-usage: bench.py [WORK...] [--rounds N] [--scale SF] [--peers a,b] [--slope]
+usage: bench.py [WORK...|commit] [--rounds N] [--scale SF] [--peers a,b] [--slope]
 
 Every tool runs as a fresh process, A B C A B C ..., after one pass that warms the page cache. CPU
 seconds are user and system time of the process tree, requests and bytes are the server's own
@@ -32,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT / "tests/integration"))
 
+import commit  # noqa: E402
 from data import BIN, Data  # noqa: E402
 from minio_server import Minio  # noqa: E402
 from plot import draw  # noqa: E402
@@ -407,19 +408,25 @@ def main() -> int:
     names = [name for given in args.works for name in given.replace(",", " ").split()] or list(
         WORKS
     )
+    with_commit = "commit" in names
+    names = [name for name in names if name != "commit"]
     unknown = [name for name in names if name not in WORKS]
     if unknown:
-        parser.error(f"there is no work {', '.join(unknown)}; there are {', '.join(WORKS)}")
+        parser.error(
+            f"there is no work {', '.join(unknown)}; there are {', '.join([*WORKS, 'commit'])}"
+        )
     works = [WORKS[name] for name in names]
     tools = ["headrace", *[peer for peer in args.peers.split(",") if peer]]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
     bench = Bench(args.scale, cache)
     needed = {work.source.split("/")[0] for work in works} | {"parquet"}
+    needed |= {"csv", "many"} if with_commit else set()
     with bench.minio:
         bench.data.ensure(needed, bench.minio.client(), bench.environment())
         warm(bench, needed)
         results: dict[str, list[Outcome]] = {}
         slopes = []
+        committed = commit.measure(bench, args.rounds) if with_commit else {}
         if args.slope:
             slopes = slope(bench, [w for w in works if w.kind != "list"], args.rounds)
         else:
@@ -432,6 +439,7 @@ def main() -> int:
         "versions": versions(),
         "works": {n: {o.tool: o.summary() for o in found} for n, found in results.items()},
         "slope": slopes,
+        "commit": committed,
     }
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
