@@ -368,7 +368,22 @@ def compare(rows: list[Row], first: str, second: str) -> str:
     return ""
 
 
-def rotation() -> list[tuple[str, str, str, str, str]]:
+Case = tuple[str, str, str, str, str]
+
+
+def everything() -> list[Case]:
+    """All formats and codecs with all others: what `make soak` runs."""
+    out = []
+    for first in FORMATS_IN:
+        for codec in codecs_of(first):
+            for second in FORMATS_OUT:
+                for pack in codecs_of(second):
+                    reader = ["arrow", "duckdb", "polars"][len(out) % 3]
+                    out.append((first, codec, second, pack, reader))
+    return out
+
+
+def rotation() -> list[Case]:
     """(first, codec, second, codec, reader): every pair of formats, every codec with every format
     on both sides."""
     cases = []

@@ -7,6 +7,7 @@ import gzip
 import lzma
 import random
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,71 @@ def test_framings_found_in_the_wild(headrace_local: Headrace, tmp_path: Path, te
         (tmp_path / name).write_bytes(data)
         headrace_local.ok("copy", name, "out.csv", "--set", "mode=replace")
         assert (tmp_path / "out.csv").read_bytes() == text, name
+
+
+def deflate(data: bytes, level: int = 6, bits: int = 31, kind: int = 0, step: int = 0) -> bytes:
+    """One gzip (31) or zlib (15) stream; flushed every `step` bytes."""
+    packer = zlib.compressobj(level, zlib.DEFLATED, bits, 9, kind)
+    pieces = [data] if step == 0 else [data[i : i + step] for i in range(0, len(data), step)]
+    out = b"".join(packer.compress(p) + packer.flush(zlib.Z_SYNC_FLUSH) for p in pieces)
+    return out + packer.flush()
+
+
+def seekable(pack: Pack, pieces: list[bytes]) -> bytes:
+    """zstd frames and the table of their sizes."""
+    frames = [pack(piece) for piece in pieces]
+    table = b"".join(
+        struct.pack("<II", len(f), len(p)) for f, p in zip(frames, pieces, strict=True)
+    )
+    table += struct.pack("<IBI", len(pieces), 0, 0x8F92EAB1)
+    return b"".join(frames) + struct.pack("<II", 0x184D2A5E, len(table)) + table
+
+
+def test_every_way_to_pack(headrace_local: Headrace, tmp_path: Path, text: bytes) -> None:
+    text = text[: text.index(b"\n", 200_000) + 1]
+    half = len(text) // 2
+    zst, block = PACK["zst"], lambda d: bytes(cramjam.lz4.compress_block(d, store_size=False))
+    files = {f"level{level}.csv.gz": deflate(text, level) for level in range(10)}
+    files |= {
+        "huffman.csv.gz": deflate(text, kind=zlib.Z_HUFFMAN_ONLY),
+        "fixed.csv.gz": deflate(text, kind=zlib.Z_FIXED),
+        "rle.csv.gz": deflate(text, kind=zlib.Z_RLE),
+        "flushed.csv.gz": deflate(text, step=50),
+        "window.csv.gz": deflate(text, bits=25),
+        "empty-members.csv.gz": deflate(b"") + deflate(text) + deflate(b""),
+        "stream.csv.zz": deflate(text, bits=15),
+        "hadoop.csv.deflate": deflate(text, bits=15),
+        "small.csv.bz2": bz2.compress(text, 1),
+        "empty-streams.csv.bz2": bz2.compress(b"") + bz2.compress(text) + bz2.compress(b""),
+        "fast.csv.zst": bytes(cramjam.zstd.compress(text, level=-5)),
+        "best.csv.zst": bytes(cramjam.zstd.compress(text, level=19)),
+        "seekable.csv.zst": seekable(zst, [text[:half], text[half:]]),
+        "best.csv.lz4": bytes(cramjam.lz4.compress(text, level=9)),
+        "legacy.csv.lz4": b"\x02\x21\x4c\x18" + struct.pack("<I", len(block(text))) + block(text),
+        "fast.csv.br": bytes(cramjam.brotli.compress(text, level=0)),
+        "best.csv.br": bytes(cramjam.brotli.compress(text, level=9)),
+        "BIG.CSV.GZ": deflate(text),
+        "unnamed.csv": deflate(text),
+        "unnamed2.csv": zst(text),
+        "unnamed3.csv": bz2.compress(text),
+        "unnamed4.csv": PACK["lz4"](text),
+        "unnamed5.csv": PACK["snappy"](text),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        headrace_local.ok("copy", name, "out.csv", "--set", "mode=replace")
+        assert (tmp_path / "out.csv").read_bytes() == text, name
+    refused = {
+        "zlib.csv.gz": deflate(text, bits=15),
+        "plain.csv.gz": text,
+        "lost.csv.zst": seekable(zst, [text[:half], text[half:]])[len(zst(text[:half])) :],
+    }
+    for name, data in refused.items():
+        (tmp_path / name).write_bytes(data)
+        result = headrace_local("copy", name, "bad.csv")
+        assert result.code == 5, f"{name}: {result.code} {result.err}"
+        assert name in result.err
+        assert not (tmp_path / "bad.csv").exists()
 
 
 @pytest.mark.parametrize("suffix", ["gz", "bz2", "zst", "lz4", "br"])
