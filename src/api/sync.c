@@ -540,6 +540,7 @@ static int run_table(struct sync *s, struct hr_error *err) {
                                           .sink = s->sink,
                                           .checkpoint = at_checkpoint,
                                           .redo = redo,
+                                          .cut_when_interrupted = incremental(stream),
                                           .user = s,
                                           .progress = s->conf->progress};
     if (rc == 0) {

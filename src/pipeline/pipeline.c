@@ -52,6 +52,8 @@ struct pipe {
     int64_t ring_size;
     int64_t given, head; /* sequence numbers */
     bool no_more, stop;
+    bool between; /* what the sink has is whole and ends with a whole object: false from the first
+                     byte of a task until all of it is there */
     int plan_rc;
     struct hr_error plan_err;
 };
@@ -248,6 +250,7 @@ static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
         p->current = hr_schema_ref(r->final);
     }
     pthread_mutex_unlock(&p->lock);
+    p->between = false;
     int rc = deliver(p, slot, err);
     if (rc == 0) {
         add_counts(p, &r->counts);
@@ -259,6 +262,7 @@ static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
             rc = checkpoint(p, false, err);
         }
     }
+    p->between = rc == 0 && slot->task->pieces[slot->task->n_pieces - 1].last;
     return rc;
 }
 
@@ -483,10 +487,26 @@ static int start_again(struct pipe *p, struct hr_error *err) {
     hr_schema_unref(p->current);
     p->current = hr_schema_ref(p->before.schema);
     p->border_end = -1;
+    p->between = false;
     p->given = p->head = 0;
     p->no_more = p->stop = false;
     p->plan_rc = 0;
     return 0;
+}
+
+/* After an interrupt of the reading side: what was read need not be read again. Whatever this
+ * cannot publish is taken back, as it would be without. */
+static int cut_short(struct pipe *p, struct hr_error *err) {
+    struct hr_error why;
+    hr_error_clear(&why);
+    if (!p->conf->cut_when_interrupted || !p->between || p->n_inputs == 0) {
+        return HR_E_CANCELLED;
+    }
+    const int rc = checkpoint(p, false, &why);
+    if (rc == HR_E_INDOUBT && err != NULL) {
+        *err = why;
+    }
+    return rc == HR_E_INDOUBT ? rc : HR_E_CANCELLED;
 }
 
 int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *counts,
@@ -518,6 +538,8 @@ int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *c
     }
     if (rc == 0 && !conf->more_follows) {
         rc = checkpoint(&p, true, err);
+    } else if (rc == HR_E_CANCELLED) {
+        rc = cut_short(&p, err);
     }
     forget_inputs(&p);
     hr_free(p.inputs);

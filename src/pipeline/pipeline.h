@@ -68,6 +68,7 @@ struct hr_pipeline_conf {
      * object as it is now (*gone: without it). NULL: the run fails with HR_E_CHANGED. */
     int (*redo)(void *user, const char *key, bool *gone, struct hr_error *err);
     void *user;
+    bool cut_when_interrupted;    /* what was assembled of whole objects becomes a checkpoint */
     bool more_follows;            /* no checkpoint at the end: another run goes on with this sink */
     struct hr_progress *progress; /* NULL allowed */
 };

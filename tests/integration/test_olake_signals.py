@@ -130,6 +130,36 @@ def test_one_signal(
     assert job.entry()["state"]["chunks"] == []
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_was_read_is_kept(job: Job, proxy: Proxy, s3: Any, bucket: str, workers: str) -> None:
+    """The open checkpoint is cut behind the last whole object; the rest stands in chunks."""
+    job.discover()
+    hold = Hold()
+    proxy.fault("call", kind="get", key=r"s/3\.csv", times=1, call=hold)
+    steps = ("--set", "task_mb=1", "--workers", workers)
+    running = job.headrace.start(*job.command(*steps), cwd=job.folder)
+    assert hold.reached.wait(30)
+    for _ in range(200):  # the other files' reads are answered before the signal
+        if sum(r.status in (200, 206) for r in proxy.requests if r.kind == "get") >= 3:
+            break
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(0.05)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(1.0)  # and their rows have gone through
+    running.send_signal(signal.SIGINT)
+    try:
+        code = running.wait(HOLD_S - 10)
+    finally:
+        hold.release.set()
+    err = running.communicate()[1].decode()
+    assert code == 130, err
+    assert rows_at_destination(s3, bucket) == list(range(3 * ROWS))
+    state = job.entry()["state"]
+    assert [key for chunk in state["chunks"] for key in chunk["min"]] == ["d/s/3.csv"]
+    job.ok()
+    assert rows_at_destination(s3, bucket) == list(range(FILES * ROWS))
+
+
 @pytest.mark.parametrize("kind", ["get", "complete_multipart"])
 def test_a_second_signal_ends_it_at_once(
     job: Job, proxy: Proxy, s3: Any, bucket: str, kind: str
