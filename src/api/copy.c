@@ -143,6 +143,7 @@ static int open_sources(struct copy *c, struct hr_error *err) {
     }
     if (rc == 0 && c->schema == NULL) {
         c->schema = hr_schema_ref(all);
+        rc = hr_run_rescue(c->settings, &c->schema, &c->spec, err);
     }
     hr_schema_unref(all);
     return rc;

@@ -115,7 +115,8 @@ int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spe
         columns = &settings->parquet.parquet_columns;
     }
     spec->all_data = columns->count == 0;
-    spec->new_columns = spec->all_data && settings->schema.schema == NULL;
+    spec->new_columns = spec->all_data && (settings->schema.schema == NULL ||
+                                           settings->schema.schema_evolution == HR_EVOLVE_RESCUE);
     static const enum hr_misfit misfits[] = {[HR_EVOLVE_WIDEN] = HR_MISFIT_WIDEN,
                                              [HR_EVOLVE_RESCUE] = HR_MISFIT_RESCUE,
                                              [HR_EVOLVE_STRICT] = HR_MISFIT_STRICT,
@@ -168,6 +169,45 @@ int hr_run_object_sink(const struct hr_settings *settings, const struct hr_objec
                                               (int64_t)(settings->work.spill_limit_gb * (1 << 30)),
                                           .spill_dir = settings->work.spill_dir};
     return hr_sink_gather(&behind, out, err);
+}
+
+static bool names(const struct hr_transform_spec *spec, const char *name) {
+    for (size_t i = 0; i < spec->count; i++) {
+        if (strcmp(spec->columns[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int hr_run_rescue(const struct hr_settings *settings, struct hr_schema **schema,
+                  struct hr_transform_spec *spec, struct hr_error *err) {
+    static const char name[] = HR_RESCUED_NAME;
+    if (settings->schema.schema_evolution != HR_EVOLVE_RESCUE) {
+        return 0;
+    }
+    int rc = 0;
+    if (hr_schema_find(*schema, name, strlen(name)) < 0) {
+        struct hr_schema *wider = hr_schema_new((*schema)->n_fields + 1);
+        rc = wider ? 0 : HR_E_NOMEM;
+        for (int i = 0; rc == 0 && i < (*schema)->n_fields; i++) {
+            rc = hr_field_copy(&wider->fields[i], &(*schema)->fields[i]);
+        }
+        if (rc == 0) {
+            rc = hr_field_init(&wider->fields[(*schema)->n_fields], name, strlen(name),
+                               hr_type(HR_T_UTF8), 0);
+        }
+        if (rc != 0) {
+            hr_schema_unref(wider);
+            return hr_fail(err, HR_E_NOMEM, "could not allocate a schema");
+        }
+        wider->fields[(*schema)->n_fields].nullable = true;
+        hr_schema_unref(*schema);
+        *schema = wider;
+    }
+    return spec->all_data || names(spec, name)
+               ? 0
+               : hr_transform_spec_add(spec, name, HR_OUT_DATA, name, NULL, 0, err);
 }
 
 void hr_run_add_counters(struct hr_store *store, struct hr_store_counters *sum) {

@@ -55,6 +55,11 @@ struct hr_put_opts hr_run_put_opts(const struct hr_settings *settings);
 int hr_run_object_sink(const struct hr_settings *settings, const struct hr_object_sink_conf *conf,
                        bool gather, struct hr_sink **out, struct hr_error *err);
 
+/* With schema_evolution=rescue: give *schema (replaced by a wider one) and the output the column
+ * _rescued_data. */
+int hr_run_rescue(const struct hr_settings *settings, struct hr_schema **schema,
+                  struct hr_transform_spec *spec, struct hr_error *err);
+
 /* Add the counters of a store to `sum` (store may be NULL). */
 void hr_run_add_counters(struct hr_store *store, struct hr_store_counters *sum);
 

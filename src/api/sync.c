@@ -520,6 +520,9 @@ static int run_table(struct sync *s, struct hr_error *err) {
     if (rc == 0) {
         rc = hr_sync_read_schema(s->conf, stream, &schema, err);
     }
+    if (rc == 0 && stream->normalization != HR_NO) {
+        rc = hr_run_rescue(s->conf->settings, &schema, &spec, err);
+    }
     if (rc == 0) {
         rc = table_partition(s, stream, &spec, &partition, err);
     }

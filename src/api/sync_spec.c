@@ -172,11 +172,16 @@ static bool is_given(const char *text) {
     return text != NULL && text[0] != '\0';
 }
 
+/* An unselected column has its place too then, and is not rescued. */
+static bool rescues(const struct hr_sync_conf *conf) {
+    return conf->settings->schema.schema_evolution == HR_EVOLVE_RESCUE;
+}
+
 /* Columns that are not written may be needed by Olake's ids, a filter or the path of a row. */
 static bool is_read(const struct hr_sync_conf *conf, const struct hr_stream *stream,
                     const struct hr_column *c) {
     return c->kind == HR_COL_DATA &&
-           (c->selected || md5_ids(conf) || is_given(stream->filter_config) ||
+           (c->selected || md5_ids(conf) || rescues(conf) || is_given(stream->filter_config) ||
             is_given(stream->filter_text) || is_given(stream->partition_regex));
 }
 

@@ -144,6 +144,15 @@ static int append_decimal(struct hr_vec *dst, hr_i128 v, struct hr_error *err) {
     return hr_vec_append_bytes(dst, bytes, dst->field->type.id == HR_T_DEC256 ? 32 : 16, err);
 }
 
+/* The first number with more digits than the type; 0: the type takes any that fit in 128 bits. */
+static hr_i128 decimal_bound(struct hr_type type) {
+    hr_i128 bound = type.id == HR_T_DEC128;
+    for (int k = 0; bound > 0 && k < type.precision; k++) {
+        bound *= 10;
+    }
+    return bound;
+}
+
 static int cast_decimal(struct hr_vec *dst, const struct hr_vec *src, struct hr_error *err) {
     const struct hr_type from = src->field->type;
     const struct hr_type to = dst->field->type;
@@ -152,6 +161,7 @@ static int cast_decimal(struct hr_vec *dst, const struct hr_vec *src, struct hr_
         return hr_fail(err, HR_E_UNSUPPORTED,
                        "could not change the scale of a 256-bit decimal column");
     }
+    const hr_i128 bound = decimal_bound(to);
     int rc = 0;
     for (int64_t i = 0; rc == 0 && i < src->len; i++) {
         if (!hr_vec_valid(src, i)) {
@@ -167,6 +177,7 @@ static int cast_decimal(struct hr_vec *dst, const struct hr_vec *src, struct hr_
         for (int k = 0; ok && k < up; k++) {
             ok = !__builtin_mul_overflow(v, 10, &v);
         }
+        ok = ok && (bound == 0 || (v < bound && v > -bound));
         rc = ok ? append_decimal(dst, v, err) : no_fit(src, dst, i, err);
     }
     return rc;

@@ -259,6 +259,7 @@ static int read_piece(struct run *run, struct hr_source *inner, struct hr_error 
         return rc;
     }
     hr_transform_object(run->worker->transform, &facts);
+    const int64_t nulled_before = hr_transform_nulled(run->worker->transform);
     const struct hr_read_params params = params_for(run, piece, format);
     rc = format->open(src, &run->conf->settings->format, &params, &reader, err);
     if (rc == 0 && (format->flags & HR_FMT_SCHEMA) != 0) {
@@ -272,7 +273,8 @@ static int read_piece(struct run *run, struct hr_source *inner, struct hr_error 
             (struct hr_piece_border){reader->first_record, rc == 0 ? reader->end_record : -1};
     }
     if (rc == 0) {
-        run->result->counts.nulled += reader->nulled;
+        run->result->counts.nulled +=
+            reader->nulled + hr_transform_nulled(run->worker->transform) - nulled_before;
     }
     hr_reader_close(reader);
     hr_source_close(src);

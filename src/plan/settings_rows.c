@@ -216,8 +216,7 @@ const struct hr_option hr_rows_schema[] = {
     {FIELD(hr_schema_opts, infer_decimal), .type = HR_OPT_BOOL, .def = "false", SINCE,
      .text = "Infer exact decimals instead of doubles."},
     {FIELD(hr_schema_opts, schema_evolution), .type = HR_OPT_ENUM, .def = "widen",
-     .values = "widen|rescue|strict|ignore", .missing_values = "rescue",
-     .missing = "Use widen, strict or ignore.", SINCE,
+     .values = "widen|rescue|strict|ignore", SINCE,
      .text = "A value or column that does not fit: widen the output, rescue it into _rescued_data, "
              "fail (strict), or write null (ignore)."},
     {FIELD(hr_schema_opts, on_error), .type = HR_OPT_ENUM, .def = "fail",

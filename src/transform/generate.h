@@ -38,11 +38,22 @@ struct hr_transform {
     char mtime_text[48];
     size_t mtime_len;
     struct hr_buf scratch;
-    int *order; /* read columns sorted by name, for the raw form and MD5 */
+    int rescued;  /* read column _rescued_data, -1: nothing is rescued here */
+    bool rescues; /* the bound file has something to rescue, maybe */
+    int *extras;  /* columns of the file that the read schema lacks */
+    int n_extras;
+    int64_t nulled; /* values that became null */
+    int *order;     /* read columns sorted by name, for the raw form and MD5 */
 };
 
 /* Type and name of a generated column. 0 or HR_E_NOMEM. */
 int hr_generated_field(int kind, const char *name, struct hr_field *out);
+/* The column that takes what does not fit; -1: the schema has none. */
+int hr_rescue_column(const struct hr_schema *schema);
+/* A file with this schema begins: which of its columns have no place. */
+int hr_rescue_bind(struct hr_transform *t, const struct hr_schema *have, struct hr_error *err);
+/* Fill the column of an aligned batch. */
+int hr_rescue_rows(struct hr_transform *t, const struct hr_batch *in, struct hr_error *err);
 /* Fill generated->vecs[out] with `rows` values. */
 int hr_generate(struct hr_transform *t, int out, int64_t rows, struct hr_error *err);
 

@@ -287,6 +287,7 @@ void hr_transform_free(struct hr_transform *t) {
     hr_big_free(t->kept_lines);
     hr_buf_release(&t->scratch);
     hr_free(t->order);
+    hr_free(t->extras);
     hr_schema_unref(t->out_schema);
     hr_schema_unref(t->read_schema);
     hr_free(t);
@@ -294,6 +295,10 @@ void hr_transform_free(struct hr_transform *t) {
 
 struct hr_schema *hr_transform_schema(const struct hr_transform *t) {
     return t->out_schema;
+}
+
+int64_t hr_transform_nulled(const struct hr_transform *t) {
+    return t->nulled;
 }
 
 void hr_transform_object(struct hr_transform *t, const struct hr_object_facts *facts) {
@@ -348,6 +353,7 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
         t->source_of[i] = -1;
     }
     bool widen = false;
+    t->rescues = false;
     for (int i = 0; i < have->n_fields; i++) {
         const struct hr_field *field = &have->fields[i];
         const int k = i < want->n_fields && strcmp(want->fields[i].name, field->name) == 0
@@ -357,6 +363,7 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
         if (k >= 0 &&
             (ok || t->spec->misfit == HR_MISFIT_IGNORE || t->spec->misfit == HR_MISFIT_RESCUE)) {
             t->source_of[k] = i;
+            t->rescues = t->rescues || !ok;
         }
         const bool needed =
             k >= 0 ? !ok : t->spec->new_columns && !hr_transform_drops(t->spec, field->name);
@@ -370,7 +377,9 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
     }
     t->bound_to = have;
     if (!widen) {
-        return 0;
+        const int rc = hr_rescue_bind(t, have, err);
+        t->rescues = t->rescued >= 0 && (t->rescues || t->n_extras > 0);
+        return rc;
     }
     if (hr_schema_meet(want, have, needs) != 0) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate a schema");
@@ -378,19 +387,57 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
     return HR_WIDEN;
 }
 
-/* Values that do not convert become null, one by one: the slow path of `ignore`. */
-static int cast_lossy(struct hr_vec *dst, const struct hr_vec *src, struct hr_error *err) {
-    int rc = 0;
+/* A double that a float does not hold is a misfit like any other. */
+static bool exact(const struct hr_vec *from, const struct hr_vec *made) {
+    if (from->field->type.id != HR_T_F64 || made->field->type.id != HR_T_F32 ||
+        !hr_vec_valid(from, 0)) {
+        return true;
+    }
+    double wide;
+    float narrow;
+    memcpy(&wide, from->data, sizeof(wide));
+    memcpy(&narrow, made->data, sizeof(narrow));
+    const double back = (double)narrow;
+    return memcmp(&back, &wide, sizeof(wide)) == 0 || wide != wide;
+}
+
+/* Values that do not convert become null, one by one: the slow path of `ignore` and `rescue`. A
+ * nested value is rescued as a whole: a conversion drops the members it does not know. */
+static int cast_lossy(struct hr_transform *t, struct hr_vec *dst, const struct hr_vec *src,
+                      struct hr_error *err) {
     struct hr_vec one;
-    rc = hr_vec_init(&one, src->field, err);
+    struct hr_vec made;
+    const bool whole = t->rescued >= 0 && hr_type_nested(src->field->type);
+    int rc = hr_vec_init(&one, src->field, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = hr_vec_init(&made, dst->field, err);
     for (int64_t i = 0; rc == 0 && i < src->len; i++) {
+        hr_vec_release(&made);
+        rc = hr_vec_init(&made, dst->field, err); /* a failed conversion leaves parts behind */
         hr_vec_clear(&one);
-        rc = hr_vec_append_range(&one, src, i, 1, err);
-        if (rc == 0 && hr_vec_cast(dst, &one, NULL) != 0) {
+        if (rc == 0) {
+            rc = hr_vec_append_range(&one, src, i, 1, err);
+        }
+        if (rc != 0) {
+            break;
+        }
+        const int cast = whole ? HR_E_SCHEMA : hr_vec_cast(&made, &one, err);
+        if (cast == 0 && exact(&one, &made)) {
+            rc = hr_vec_append_range(dst, &made, 0, 1, err);
+        } else if (cast == HR_E_NOMEM) {
+            rc = cast;
+        } else {
+            t->nulled += hr_vec_valid(&one, 0);
             rc = hr_vec_append_null(dst, err);
         }
     }
     hr_vec_release(&one);
+    hr_vec_release(&made);
+    if (rc == 0 && err != NULL) {
+        hr_error_clear(err);
+    }
     return rc;
 }
 
@@ -412,11 +459,11 @@ static int align(struct hr_transform *t, struct hr_batch *in, struct hr_error *e
         } else if (rc == 0 && fits(&in->schema->fields[k], cast->field)) {
             rc = hr_vec_cast(cast, &in->vecs[k], err);
         } else if (rc == 0) {
-            rc = cast_lossy(cast, &in->vecs[k], err);
+            rc = cast_lossy(t, cast, &in->vecs[k], err);
         }
         t->aligned[i] = cast;
     }
-    return rc;
+    return rc == 0 && t->rescues ? hr_rescue_rows(t, in, err) : rc;
 }
 
 /* ---- filter ---- */

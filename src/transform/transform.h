@@ -12,6 +12,9 @@
 #include "config/option.h"
 #include "transform/filter.h"
 
+/* Takes what does not fit with schema_evolution=rescue. */
+#define HR_RESCUED_NAME "_rescued_data"
+
 /* Where an output column's values come from. */
 enum hr_out_kind {
     HR_OUT_DATA,       /* column `source` of the file */
@@ -78,6 +81,9 @@ int hr_transform_new(const struct hr_transform_spec *spec, struct hr_schema *rea
                      struct hr_transform **out, struct hr_error *err);
 void hr_transform_free(struct hr_transform *t);                      /* NULL allowed */
 struct hr_schema *hr_transform_schema(const struct hr_transform *t); /* borrowed */
+
+/* Values that became null because they did not fit, since the transform was made. */
+int64_t hr_transform_nulled(const struct hr_transform *t);
 
 /* A new object begins. Strings are borrowed until the next call. */
 struct hr_object_facts {
