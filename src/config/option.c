@@ -200,7 +200,8 @@ static int parse_list(const struct hr_option *row, const char *text, struct opt_
 
 static int parse_json_text(const struct hr_option *row, const char *text, struct opt_value *out,
                            struct hr_error *err) {
-    json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    json_t *json =
+        json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (json == NULL) {
         return refuse(row, text, "a JSON value is needed", err);
     }

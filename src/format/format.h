@@ -59,6 +59,10 @@ struct hr_parquet_opts { /* reading */
     int int96_unit; /* 0 auto: us for files of Spark, else ns; 1 ns; 2 us */
 };
 
+struct hr_avro_opts { /* reading */
+    char *schema;     /* JSON of the reader's schema; NULL: files are read as they were written */
+};
+
 struct hr_write_opts {
     const struct hr_codec
         *codec;      /* page codec for Parquet and Avro, whole-stream codec for text; NULL none */
@@ -123,6 +127,7 @@ struct hr_format_opts { /* borrowed by readers for their life */
     struct hr_csv_opts csv;
     struct hr_json_opts json;
     struct hr_parquet_opts parquet;
+    struct hr_avro_opts avro;
 };
 
 struct hr_reader;
@@ -269,7 +274,9 @@ static inline void hr_reader_close(struct hr_reader *r) {
  * default delimiter; jsonl is json with lines. */
 extern const struct hr_format hr_format_csv, hr_format_tsv, hr_format_json, hr_format_jsonl,
     hr_format_text, hr_format_parquet, hr_format_avro;
-extern const struct hr_option hr_csv_options[], hr_json_options[], hr_parquet_options[];
-extern const size_t hr_csv_options_count, hr_json_options_count, hr_parquet_options_count;
+extern const struct hr_option hr_csv_options[], hr_json_options[], hr_parquet_options[],
+    hr_avro_options[];
+extern const size_t hr_csv_options_count, hr_json_options_count, hr_parquet_options_count,
+    hr_avro_options_count;
 
 #endif

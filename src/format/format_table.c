@@ -88,6 +88,9 @@ int hr_format_opts_init(struct hr_format_opts *opts, struct hr_error *err) {
     if (rc == 0) {
         rc = hr_options_defaults(hr_parquet_options, hr_parquet_options_count, &opts->parquet, err);
     }
+    if (rc == 0) {
+        rc = hr_options_defaults(hr_avro_options, hr_avro_options_count, &opts->avro, err);
+    }
     if (rc != 0) {
         hr_format_opts_release(opts);
     }
@@ -98,6 +101,7 @@ void hr_format_opts_release(struct hr_format_opts *opts) {
     hr_options_release(hr_csv_options, hr_csv_options_count, &opts->csv);
     hr_options_release(hr_json_options, hr_json_options_count, &opts->json);
     hr_options_release(hr_parquet_options, hr_parquet_options_count, &opts->parquet);
+    hr_options_release(hr_avro_options, hr_avro_options_count, &opts->avro);
     *opts = (struct hr_format_opts){0};
 }
 

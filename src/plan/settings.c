@@ -39,6 +39,7 @@ size_t hr_settings_groups(struct hr_option_group out[HR_SETTINGS_GROUPS_MAX]) {
     add_format(out, &n, "csv", "csv", "CSV and TSV", AT(format.csv));
     add_format(out, &n, "json", "json", "JSON and JSONL", AT(format.json));
     add_format(out, &n, "parquet", "parquet", "Parquet", AT(format.parquet));
+    add_format(out, &n, "avro", "avro", "Avro", AT(format.avro));
     add_group(out, &n, "parquet_scan", "Parquet columns", hr_rows_parquet_scan,
               hr_rows_parquet_scan_count, AT(parquet));
     add_group(out, &n, "schema", "Schema and bad records", hr_rows_schema, hr_rows_schema_count,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 import uuid
 from decimal import Decimal
@@ -257,3 +258,206 @@ def test_columns_are_chosen(
     assert got.column_names == ["price", "id"]
     assert got["id"].to_pylist() == [r["id"] for r in rows]
     assert got["price"].to_pylist() == [r["price"] for r in rows]
+
+
+# ---- a reader's schema ---------------------------------------------------------------------------
+
+
+WRITTEN = {
+    "type": "record",
+    "name": "Old",
+    "fields": [
+        {"name": "id", "type": "int"},
+        {"name": "count", "type": "long"},
+        {"name": "ratio", "type": "float"},
+        {"name": "label", "type": ["null", "string"]},
+        {"name": "raw", "type": "bytes"},
+        {"name": "kind", "type": {"type": "enum", "name": "K", "symbols": ["A", "B", "C"]}},
+        {"name": "sizes", "type": {"type": "array", "items": "int"}},
+        {"name": "marks", "type": {"type": "map", "values": ["null", "int"]}},
+        {
+            "name": "place",
+            "type": [
+                "null",
+                {
+                    "type": "record",
+                    "name": "P",
+                    "fields": [{"name": "x", "type": "int"}, {"name": "gone", "type": "string"}],
+                },
+            ],
+        },
+        {"name": "day", "type": "int"},
+        {"name": "unread", "type": {"type": "array", "items": "string"}},
+    ],
+}
+READ = {
+    "type": "record",
+    "name": "Old",
+    "fields": [
+        {"name": "label", "type": ["null", "bytes"]},
+        {"name": "id", "type": "double"},
+        {"name": "total", "type": ["null", "double"], "aliases": ["sum", "count"]},
+        {"name": "ratio", "type": "double"},
+        {"name": "raw", "type": "string"},
+        {
+            "name": "kind",
+            "type": {"type": "enum", "name": "K", "symbols": ["A", "X", "Z"], "default": "Z"},
+        },
+        {"name": "sizes", "type": {"type": "array", "items": "long"}},
+        {"name": "marks", "type": {"type": "map", "values": ["null", "double"]}},
+        {
+            "name": "place",
+            "type": [
+                "null",
+                {
+                    "type": "record",
+                    "name": "P",
+                    "fields": [
+                        {"name": "new", "type": "string", "default": "né"},
+                        {"name": "x", "type": "long"},
+                    ],
+                },
+            ],
+        },
+        {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+        {"name": "flag", "type": "boolean", "default": True},
+        {"name": "none", "type": ["null", "int"], "default": None},
+        {"name": "bytes", "type": "bytes", "default": "\u00ff\u0000a"},
+        {"name": "list", "type": {"type": "array", "items": "int"}, "default": [1, 2]},
+        {"name": "map", "type": {"type": "map", "values": "long"}, "default": {"k": 7}},
+        {
+            "name": "deep",
+            "type": {
+                "type": "record",
+                "name": "D",
+                "fields": [
+                    {"name": "a", "type": "float", "default": 0.5},
+                    {"name": "b", "type": {"type": "array", "items": "string"}},
+                ],
+            },
+            "default": {"b": ["p", "q"]},
+        },
+    ],
+}
+
+
+def old_row(rnd: random.Random, i: int) -> dict[str, Any]:
+    some = lambda value: None if rnd.random() < 0.3 else value  # noqa: E731
+    return {
+        "id": i - 500,
+        "count": rnd.randrange(-(2**40), 2**40),
+        "ratio": i / 4,
+        "label": some(f"l{i}"),
+        "raw": f"añ{i}".encode(),
+        "kind": rnd.choice("ABC"),
+        "sizes": [rnd.randrange(100) for _ in range(rnd.randrange(4))],
+        "marks": {f"k{k}": some(k) for k in range(rnd.randrange(3))},
+        "place": some({"x": i, "gone": "y" * rnd.randrange(5)}),
+        "day": i,
+        "unread": ["u"] * rnd.randrange(3),
+    }
+
+
+def write_old(path: Path, count: int = 3000) -> list[dict[str, Any]]:
+    rnd = random.Random(3)
+    rows = [old_row(rnd, i) for i in range(count)]
+    with path.open("wb") as out:
+        fastavro.writer(out, WRITTEN, rows, codec="deflate", sync_interval=4000)
+    return rows
+
+
+def fitted(value: Any) -> Any:
+    """Maps as pyarrow gives them: empty ones look like lists."""
+    if isinstance(value, dict):
+        return {k: fitted(v) for k, v in value.items()} or []
+    return [fitted(v) for v in value] if isinstance(value, list) else value
+
+
+def test_a_reader_schema_resolves_as_fastavro_does(
+    headrace_local: Headrace, tmp_path: Path
+) -> None:
+    write_old(tmp_path / "in.avro")
+    with (tmp_path / "in.avro").open("rb") as data:
+        want = list(fastavro.reader(data, READ))
+    for wish in want:  # what fastavro leaves as it stands in the JSON
+        wish["bytes"] = b"\xff\x00a"
+        wish["deep"] = {"a": 0.5, "b": ["p", "q"]}
+        wish["day"] = dt.date(1970, 1, 1) + dt.timedelta(days=wish["day"])
+    option = ("--set", "avro_schema=" + json.dumps(READ), "--set", "task_mb=1")
+    headrace_local.ok("copy", "in.avro", "out.parquet", *TYPED, *option)
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table.column_names == [str(field["name"]) for field in READ["fields"]]
+    assert table.schema.field("total").type == pa.float64()
+    assert table.schema.field("day").type == pa.date32()
+    got = table.to_pylist()
+    assert len(got) == len(want)
+    for found, wish in zip(got, want, strict=True):
+        assert fitted(plain(found)) == fitted(wish)
+    shown = headrace_local.ok("schema", "in.avro", *option).out
+    assert [line.split()[0] for line in shown.splitlines()] == table.column_names
+    headrace_local.ok("copy", "in.avro", "two.parquet", "--columns", "flag,total", *option)
+    some = pq.read_table(tmp_path / "two.parquet").to_pylist()
+    assert some == [{"flag": True, "total": row["total"]} for row in want]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ([{"name": "new", "type": "int"}], "no 'new'"),
+        ([{"name": "count", "type": "int"}], "int64"),
+        ([{"name": "label", "type": "string"}], "null"),
+        ([{"name": "place", "type": "int"}], "struct"),
+        (
+            [{"name": "kind", "type": {"type": "enum", "name": "K", "symbols": ["A"]}}],
+            "symbol",
+        ),
+        ([{"name": "new", "type": "int", "default": "text"}], "default"),
+        ([{"name": "new", "type": "nonsense"}], "nonsense"),
+    ],
+)
+def test_what_a_reader_schema_cannot_have(
+    headrace_local: Headrace, tmp_path: Path, fields: list[dict[str, Any]], said: str
+) -> None:
+    write_old(tmp_path / "in.avro", 50)
+    schema = {"type": "record", "name": "Old", "fields": fields}
+    done = headrace_local(
+        "copy", "in.avro", "out.parquet", "--set", "avro_schema=" + json.dumps(schema)
+    )
+    assert done.code != 0
+    assert said in done.err, done.err
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_unions_are_resolved_by_branch(headrace_local: Headrace, tmp_path: Path) -> None:
+    written = {
+        "type": "record",
+        "name": "U",
+        "fields": [
+            {"name": "plain", "type": "int"},
+            {"name": "either", "type": ["null", "string", "boolean", "long"]},
+        ],
+    }
+    read = {
+        "type": "record",
+        "name": "U",
+        "fields": [
+            {"name": "either", "type": ["null", "long", "string", "boolean", "bytes"]},
+            {"name": "plain", "type": ["string", "double", "null"]},
+        ],
+    }
+    values = ["a", True, None, 7, "b"]
+    rows = [{"plain": i, "either": value} for i, value in enumerate(values)]
+    with (tmp_path / "in.avro").open("wb") as out:
+        fastavro.writer(out, written, rows)
+    headrace_local.ok(
+        *("copy", "in.avro", "out.parquet", *TYPED),
+        *("--set", "avro_schema=" + json.dumps(read)),
+    )
+    got = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    for i, (value, found) in enumerate(zip(values, got, strict=True)):
+        assert found["plain"] == {"string": None, "double": float(i)}
+        if value is None:
+            assert found["either"] is None
+        else:
+            assert [v for v in found["either"].values() if v is not None] == [value]
+            assert list(found["either"]) == ["long", "string", "boolean", "bytes"]

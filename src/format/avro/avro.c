@@ -21,6 +21,21 @@ int hr_avro_open_schema(const char *name, const struct hr_avro_header *header,
     return rc;
 }
 
+int hr_avro_open_resolver(const char *name, const char *json, const struct hr_avro_schema *file,
+                          struct hr_avro_resolver *out, struct hr_error *err) {
+    struct hr_error why;
+    hr_error_clear(&why);
+    const int rc = hr_avro_resolver_init(out, json, file, &why);
+    if (rc != 0 && err != NULL) {
+        hr_fail(err, rc, "could not read '%s': %.380s", name, why.message);
+        if (why.hint[0] != '\0') {
+            hr_error_hint(err, "%s", why.hint);
+        }
+        hr_error_object(err, name);
+    }
+    return rc;
+}
+
 char *hr_avro_header_to_text(const struct hr_avro_header *header) {
     char *text = hr_malloc(2 * header->len + 1);
     if (text != NULL) {
@@ -52,18 +67,24 @@ static int avro_probe(const uint8_t *head, size_t len) {
 static int avro_infer(struct hr_source *src, const struct hr_format_opts *opts,
                       const struct hr_infer_params *params, struct hr_schema **out,
                       struct hr_error *err) {
-    (void)opts;
     (void)params;
     struct hr_avro_input in;
     struct hr_avro_header header;
     struct hr_avro_schema avro = {.schema = NULL};
+    struct hr_avro_resolver resolver = {.links = NULL};
+    const char *json = opts->avro.schema;
+    const bool resolves = json != NULL && json[0] != '\0';
     hr_avro_input_init(&in, src, 0);
     int rc = hr_avro_header_read(&in, &header, err);
     if (rc == 0) {
         rc = hr_avro_open_schema(src->name, &header, &avro, err);
-        if (rc == 0) {
-            *out = hr_schema_ref(avro.schema);
+        if (rc == 0 && resolves) {
+            rc = hr_avro_open_resolver(src->name, json, &avro, &resolver, err);
         }
+        if (rc == 0) {
+            *out = hr_schema_ref(resolves ? resolver.reader.schema : avro.schema);
+        }
+        hr_avro_resolver_release(&resolver);
         hr_avro_schema_release(&avro);
     }
     hr_avro_header_release(&header);
@@ -97,12 +118,24 @@ static int avro_layout(struct hr_source *src, const struct hr_format_opts *opts,
     return rc;
 }
 
+const struct hr_option hr_avro_options[] = {
+    {.name = "avro_schema",
+     .type = HR_OPT_JSON,
+     .offset = offsetof(struct hr_avro_opts, schema),
+     .since = "0.1",
+     .text = "Read Avro files with this Avro schema: fields by name or alias, numbers promoted, "
+             "what a file lacks from the defaults. Unset: as each file was written."},
+};
+const size_t hr_avro_options_count = HR_COUNTOF(hr_avro_options);
+
 static const char *const avro_suffixes[] = {".avro", NULL};
 
 const struct hr_format hr_format_avro = {
     .name = "avro",
     .suffixes = avro_suffixes,
     .flags = HR_FMT_SPLIT | HR_FMT_SCHEMA | HR_FMT_PROJECT | HR_FMT_CODEC_INSIDE,
+    .options = hr_avro_options,
+    .n_options = HR_COUNTOF(hr_avro_options),
     .probe = avro_probe,
     .infer = avro_infer,
     .open = hr_avro_open,

@@ -6,6 +6,7 @@
  * belongs to the first one, so that splits that meet leave nothing out and read nothing twice. */
 #include "base/hash.h"
 #include "format/avro/avro_internal.h"
+#include "format/avro/avro_resolve.h"
 
 enum { BATCH_BYTES = 8 << 20, BATCH_ROWS = 8192, CELL_MAX = 128 << 20, POSITION_SHIFT = 20 };
 
@@ -18,6 +19,12 @@ struct avro_reader {
     struct hr_schema *schema; /* of the batches */
     int *columns;             /* the file's column -> batch column, -1 skipped */
     struct hr_batch *batch;
+    /* with a reader's schema: batch is as the file has it, these are what is given */
+    bool resolves;
+    struct hr_avro_resolver resolver;
+    struct hr_schema *wanted;
+    int *links; /* column of `wanted` -> link of the resolver */
+    struct hr_batch *resolved;
     struct hr_avro_decoder dec;
     int64_t split_end; /* -1: to the end of the file */
     int64_t rows_max;
@@ -179,12 +186,42 @@ static int fill_batch(struct avro_reader *r, struct hr_error *err) {
     return finish_batch(r, err);
 }
 
+/* The batch as the reader's schema wants it. */
+static int resolve_batch(struct avro_reader *r, struct hr_error *err) {
+    struct hr_batch *out = r->resolved;
+    int rc = 0;
+    hr_batch_clear(out);
+    for (int i = 0; rc == 0 && i < r->wanted->n_fields; i++) {
+        const struct hr_avro_link *link = &r->resolver.links[r->links[i]];
+        const struct hr_vec *src = link->from >= 0 ? &r->batch->vecs[r->columns[link->from]] : NULL;
+        struct hr_error why;
+        hr_error_clear(&why);
+        rc = hr_avro_resolve(link, &out->vecs[i], src, r->batch->len, &why);
+        if (rc != 0) {
+            hr_fail(err, rc, "could not read '%s': %.300s", r->name, why.message);
+            hr_error_object(err, r->name);
+            hr_error_place(err, -1, -1, r->wanted->fields[i].name);
+        }
+    }
+    out->len = r->batch->len;
+    if (rc == 0 && r->want_rows) {
+        rc = hr_batch_reserve_rows(out, (size_t)out->len, err);
+        if (rc == 0) {
+            const size_t size = (size_t)out->len * sizeof(*out->row_offsets);
+            memcpy(out->row_offsets, r->batch->row_offsets, size);
+            memcpy(out->row_lines, r->batch->row_lines, size);
+        }
+    }
+    return rc;
+}
+
 static int avro_next(struct hr_reader *base, struct hr_batch **out, struct hr_error *err) {
     struct avro_reader *r = (struct avro_reader *)base;
     if (r->done == 0) {
         int rc = fill_batch(r, &r->failed);
+        rc = rc == 0 && r->resolves ? resolve_batch(r, &r->failed) : rc;
         if (rc == 0) {
-            *out = r->batch;
+            *out = r->resolves ? r->resolved : r->batch;
             return 0;
         }
         r->done = rc;
@@ -200,7 +237,11 @@ static int avro_next(struct hr_reader *base, struct hr_batch **out, struct hr_er
 static void avro_close(struct hr_reader *base) {
     struct avro_reader *r = (struct avro_reader *)base;
     hr_batch_free(r->batch);
+    hr_batch_free(r->resolved);
     hr_schema_unref(r->schema);
+    hr_schema_unref(r->wanted);
+    hr_avro_resolver_release(&r->resolver);
+    hr_free(r->links);
     hr_avro_schema_release(&r->avro);
     hr_avro_header_release(&r->header);
     hr_avro_input_release(&r->in);
@@ -209,32 +250,83 @@ static void avro_close(struct hr_reader *base) {
     hr_free(r);
 }
 
+static bool is_wanted(const struct hr_schema *want, const char *name) {
+    return want == NULL || hr_schema_find(want, name, strlen(name)) >= 0;
+}
+
+static int no_memory(const struct avro_reader *r, struct hr_error *err) {
+    return hr_fail(err, HR_E_NOMEM, "could not read '%s': out of memory", r->name);
+}
+
+/* The columns of `all` whose place is not negative. */
+static int narrow_schema(struct avro_reader *r, struct hr_schema *all, const int *places, int count,
+                         struct hr_schema **out, struct hr_error *err) {
+    if (count == all->n_fields) {
+        *out = hr_schema_ref(all);
+        return 0;
+    }
+    struct hr_schema *some = *out = hr_schema_new(count);
+    int rc = some != NULL ? 0 : HR_E_NOMEM;
+    for (int i = 0; rc == 0 && i < all->n_fields; i++) {
+        if (places[i] >= 0) {
+            rc = hr_field_copy(&some->fields[places[i]], &all->fields[i]);
+        }
+    }
+    return rc == 0 ? 0 : no_memory(r, err);
+}
+
+/* The reader's columns that are wanted; those of the file that they are made of are marked. */
+static int choose_links(struct avro_reader *r, const struct hr_schema *want, bool *used,
+                        struct hr_error *err) {
+    struct hr_schema *all = r->resolver.reader.schema;
+    int *places = hr_calloc((size_t)all->n_fields + 1, sizeof(*places));
+    int count = 0;
+    r->links = hr_calloc((size_t)all->n_fields + 1, sizeof(*r->links));
+    if (places == NULL || r->links == NULL) {
+        hr_free(places);
+        return no_memory(r, err);
+    }
+    for (int i = 0; i < all->n_fields; i++) {
+        places[i] = is_wanted(want, all->fields[i].name) ? count : -1;
+        if (places[i] >= 0) {
+            r->links[count++] = i;
+            if (r->resolver.links[i].from >= 0) {
+                used[r->resolver.links[i].from] = true;
+            }
+        }
+    }
+    int rc = narrow_schema(r, all, places, count, &r->wanted, err);
+    hr_free(places);
+    return rc == 0 ? hr_batch_new(r->wanted, &r->resolved, err) : rc;
+}
+
 /* Which of the file's columns are read, and the schema they make. */
 static int choose_columns(struct avro_reader *r, const struct hr_schema *want,
                           struct hr_error *err) {
     struct hr_schema *all = r->avro.schema;
-    int count = 0;
+    int count = 0, rc = 0;
+    bool *used = hr_calloc((size_t)all->n_fields + 1, sizeof(*used));
     r->columns = hr_calloc((size_t)all->n_fields, sizeof(*r->columns));
-    if (r->columns == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not read '%s': out of memory", r->name);
+    if (used == NULL || r->columns == NULL) {
+        hr_free(used);
+        return no_memory(r, err);
+    }
+    if (r->resolves) {
+        rc = choose_links(r, want, used, err);
     }
     for (int i = 0; i < all->n_fields; i++) {
-        const char *name = all->fields[i].name;
-        bool wanted = want == NULL || hr_schema_find(want, name, strlen(name)) >= 0;
+        const bool wanted = r->resolves ? used[i] : is_wanted(want, all->fields[i].name);
         r->columns[i] = wanted ? count++ : -1;
     }
-    if (count == all->n_fields) {
-        r->schema = hr_schema_ref(all);
-        return 0;
-    }
-    r->schema = hr_schema_new(count);
-    int rc = r->schema != NULL ? 0 : HR_E_NOMEM;
-    for (int i = 0; rc == 0 && i < all->n_fields; i++) {
-        if (r->columns[i] >= 0) {
-            rc = hr_field_copy(&r->schema->fields[r->columns[i]], &all->fields[i]);
-        }
-    }
-    return rc == 0 ? 0 : hr_fail(err, HR_E_NOMEM, "could not read '%s': out of memory", r->name);
+    hr_free(used);
+    return rc == 0 ? narrow_schema(r, all, r->columns, count, &r->schema, err) : rc;
+}
+
+static int open_resolver(struct avro_reader *r, const struct hr_format_opts *opts,
+                         struct hr_error *err) {
+    const char *json = opts->avro.schema;
+    r->resolves = json != NULL && json[0] != '\0';
+    return r->resolves ? hr_avro_open_resolver(r->name, json, &r->avro, &r->resolver, err) : 0;
 }
 
 static size_t row_width(const struct hr_avro_node *node) {
@@ -322,11 +414,14 @@ static int seek_first(struct avro_reader *r, const struct hr_read_params *params
     }
 }
 
-static int reader_setup(struct avro_reader *r, const struct hr_read_params *params,
-                        struct hr_error *err) {
+static int reader_setup(struct avro_reader *r, const struct hr_format_opts *opts,
+                        const struct hr_read_params *params, struct hr_error *err) {
     int rc = read_header(r, params, err);
     if (rc == 0) {
         rc = hr_avro_open_schema(r->name, &r->header, &r->avro, err);
+    }
+    if (rc == 0) {
+        rc = open_resolver(r, opts, err);
     }
     if (rc == 0) {
         rc = choose_columns(r, params->want, err);
@@ -352,7 +447,6 @@ int hr_avro_open(struct hr_source *src, const struct hr_format_opts *opts,
                  const struct hr_read_params *params, struct hr_reader **out,
                  struct hr_error *err) {
     static const struct hr_reader_ops ops = {.next = avro_next, .close = avro_close};
-    (void)opts;
     struct avro_reader *r = hr_calloc(1, sizeof(*r));
     if (r == NULL) {
         return hr_fail(err, HR_E_NOMEM, "could not read '%s': out of memory", src->name);
@@ -363,12 +457,12 @@ int hr_avro_open(struct hr_source *src, const struct hr_format_opts *opts,
     r->want_rows = params->want_rows;
     r->dec.cell_max = params->cell_max != 0 ? params->cell_max : CELL_MAX;
     hr_avro_input_init(&r->in, src, params->split_begin > 0 ? params->split_begin - 1 : 0);
-    int rc = reader_setup(r, params, err);
+    int rc = reader_setup(r, opts, params, err);
     if (rc != 0) {
         avro_close(&r->base);
         return rc;
     }
-    r->base.schema = r->schema;
+    r->base.schema = r->resolves ? r->wanted : r->schema;
     *out = &r->base;
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "format/avro/avro_schema.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 
@@ -21,6 +22,7 @@ struct build {
     struct hr_avro_schema *out;
     struct named *names;
     size_t n_names, names_cap;
+    bool reader; /* keep aliases and defaults */
     struct hr_error *err;
 };
 
@@ -313,6 +315,11 @@ static int build_fixed(struct build *b, const json_t *def, struct hr_slice name,
     return leaf_field(b, name, type, field, node);
 }
 
+static struct hr_slice keep_text(struct build *b, const char *text, size_t len) {
+    const char *copy = hr_arena_strndup(&b->out->arena, text, len);
+    return copy != NULL ? hr_slice_of(copy, len) : (struct hr_slice){0};
+}
+
 static int build_enum(struct build *b, const json_t *def, struct hr_slice name,
                       struct hr_field *field, struct hr_avro_node *node) {
     const json_t *symbols = json_object_get(def, "symbols");
@@ -335,6 +342,13 @@ static int build_enum(struct build *b, const json_t *def, struct hr_slice name,
             return no_memory(b);
         }
         list[i] = hr_slice_of(copy, len);
+    }
+    const char *fallback = b->reader ? text_of(def, "default") : NULL;
+    if (fallback != NULL) {
+        node->fallback = keep_text(b, fallback, strlen(fallback));
+        if (node->fallback.ptr == NULL) {
+            return no_memory(b);
+        }
     }
     node->kind = HR_AVRO_ENUM;
     node->fixed = (uint32_t)count;
@@ -372,6 +386,36 @@ static struct hr_slice column_name(const json_t *field) {
     return hr_slice_str(own != NULL ? own : text_of(field, "name"));
 }
 
+/* What resolution needs to know of a reader's field. */
+static int keep_resolution(struct build *b, const json_t *field, struct hr_avro_node *node) {
+    const json_t *aliases = json_object_get(field, "aliases");
+    const json_t *value = json_object_get(field, "default");
+    const size_t n = json_array_size(aliases);
+    struct hr_slice *list = hr_arena_calloc(&b->out->arena, n + 1, sizeof(*list));
+    if (list == NULL) {
+        return no_memory(b);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *text = json_string_value(json_array_get(aliases, i));
+        if (text == NULL) {
+            return refuse(b, "an alias is no text");
+        }
+        list[i] = keep_text(b, text, strlen(text));
+        if (list[i].ptr == NULL) {
+            return no_memory(b);
+        }
+    }
+    node->aliases = list;
+    node->n_aliases = n;
+    if (value != NULL) {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        node->value = text != NULL ? keep_text(b, text, strlen(text)) : (struct hr_slice){0};
+        free(text);
+        return node->value.ptr != NULL ? 0 : no_memory(b);
+    }
+    return 0;
+}
+
 static int build_fields(struct build *b, const json_t *fields, struct space space, int depth,
                         struct hr_field *out, struct hr_avro_node *node) {
     for (int32_t i = 0; i < node->n_children; i++) {
@@ -383,6 +427,7 @@ static int build_fields(struct build *b, const json_t *fields, struct space spac
         struct hr_avro_node *child = &node->children[i];
         int rc =
             build_type(b, json_object_get(field, "type"), space, depth + 1, name, &out[i], child);
+        rc = rc == 0 && b->reader ? keep_resolution(b, field, child) : rc;
         if (rc != 0) {
             return rc;
         }
@@ -719,12 +764,15 @@ static int build_top(struct build *b, const json_t *json) {
     return rc;
 }
 
-int hr_avro_schema_parse(struct hr_slice text, struct hr_avro_schema *out, struct hr_error *err) {
-    struct build b = {.out = out, .err = err};
+static int parse(struct hr_slice text, bool reader, struct hr_avro_schema *out,
+                 struct hr_error *err) {
+    struct build b = {.out = out, .reader = reader, .err = err};
     json_error_t why;
     *out = (struct hr_avro_schema){.schema = NULL};
     hr_arena_init(&out->arena, (size_t)256 << 20);
-    json_t *json = json_loadb((const char *)text.ptr, text.len, JSON_DECODE_ANY, &why);
+    /* The default of a fixed or of bytes may well hold the character 0. */
+    json_t *json =
+        json_loadb((const char *)text.ptr, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
     if (json == NULL) {
         return hr_fail(err, HR_E_CORRUPT, "its schema is no JSON: %s at byte %d", why.text,
                        why.position);
@@ -736,6 +784,15 @@ int hr_avro_schema_parse(struct hr_slice text, struct hr_avro_schema *out, struc
     hr_free(b.names);
     json_decref(json);
     return rc;
+}
+
+int hr_avro_schema_parse(struct hr_slice text, struct hr_avro_schema *out, struct hr_error *err) {
+    return parse(text, false, out, err);
+}
+
+int hr_avro_schema_parse_reader(struct hr_slice text, struct hr_avro_schema *out,
+                                struct hr_error *err) {
+    return parse(text, true, out, err);
 }
 
 void hr_avro_schema_release(struct hr_avro_schema *schema) {

@@ -57,6 +57,11 @@ struct hr_avro_node {
     struct hr_avro_node *children;
     const struct hr_slice *symbols;
     const int32_t *members; /* UNION: branch -> child, -1 null */
+    /* Of a reader's schema only (hr_avro_schema_parse_reader). */
+    const struct hr_slice *aliases; /* other names of the field it is */
+    size_t n_aliases;
+    struct hr_slice value;    /* the field's default as JSON; ptr NULL: none */
+    struct hr_slice fallback; /* ENUM: the symbol for those it does not know; ptr NULL: none */
 };
 
 struct hr_avro_schema {
@@ -70,6 +75,9 @@ struct hr_avro_schema {
  * 10,000 types with a sentence; the message is a reason without the object. Release also after
  * failure. */
 int hr_avro_schema_parse(struct hr_slice json, struct hr_avro_schema *out, struct hr_error *err);
+/* The same with aliases and defaults: a schema files are read with, not written with. */
+int hr_avro_schema_parse_reader(struct hr_slice json, struct hr_avro_schema *out,
+                                struct hr_error *err);
 void hr_avro_schema_release(struct hr_avro_schema *schema);
 
 /* The reverse: the text of the file's schema for these columns. HR_E_UNSUPPORTED names a column
