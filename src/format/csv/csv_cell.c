@@ -7,12 +7,22 @@
  */
 #include "format/csv/csv_internal.h"
 
+bool hr_csv_escaped(const struct csv_dialect *d, const uint8_t *start, const uint8_t *at) {
+    bool odd = false;
+    while (d->escape >= 0 && at > start && at[-1] == d->escape) {
+        odd = !odd;
+        at--;
+    }
+    return odd;
+}
+
 static struct hr_slice trimmed(const struct csv_dialect *d, struct hr_slice s) {
     while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t') && s.ptr[0] != d->delim[0]) {
         s.ptr++;
         s.len--;
     }
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) {
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t') &&
+           !hr_csv_escaped(d, s.ptr, s.ptr + s.len - 1)) {
         s.len--;
     }
     return s;

@@ -158,6 +158,10 @@ static inline uint32_t csv_end(const struct csv_rows *rows, int64_t row, size_t 
 
 /* ---- cells --------------------------------------------------------------------------------- */
 
+/* Does an escape character stand in front of `at`, itself not escaped? The cell begins at `start`.
+ */
+bool hr_csv_escaped(const struct csv_dialect *d, const uint8_t *start, const uint8_t *at);
+
 /* The text of a cell: unquoted, unescaped, trimmed, translated to UTF-8. Points into the cell or
  * into `scratch` (cleared by the call). *quoted: it stood in quotes. */
 int hr_csv_cell(const struct csv_dialect *d, const struct hr_charset *set, struct hr_slice cell,

@@ -202,9 +202,13 @@ static void end_record(struct builder *b, size_t content_end, size_t next) {
     b->used = next;
 }
 
-/* Where a record ends without the CR of a CRLF. */
+/* Where a record ends without the CR of a CRLF; an escaped CR is data. */
 static size_t without_cr(const struct csv_tokens *t, size_t start, size_t end) {
-    return t->marks.newline == '\n' && end > start && t->in.text[end - 1] == '\r' ? end - 1 : end;
+    const uint8_t *text = t->in.text;
+    return t->marks.newline == '\n' && end > start && text[end - 1] == '\r' &&
+                   !hr_csv_escaped(t->d, text + start, text + end - 1)
+               ? end - 1
+               : end;
 }
 
 static bool past_split(const struct csv_tokens *t, size_t at) {
@@ -279,20 +283,21 @@ static int exact_record(struct builder *b, size_t at, size_t limit, size_t *next
     b->fields = 0;
     for (;;) {
         size_t end = exact_cell(t, at, limit, open_quote);
-        if (end == CUT && t->in.eof && *open_quote == CUT) {
-            end = limit - 1; /* the last newline was escaped */
+        const bool escaped = end == CUT && t->in.eof && *open_quote == CUT;
+        if (escaped) { /* the last newline was escaped: data, unless it is ours */
+            end = limit == t->in.len ? limit : limit - 1;
         }
         if (end == CUT) {
             *next = CUT;
             return 0;
         }
-        const bool last = t->in.text[end] == t->marks.newline;
-        const int rc = add_cell(b, at, last ? without_cr(t, at, end) : end, err);
+        const bool last = escaped || t->in.text[end] == t->marks.newline;
+        const int rc = add_cell(b, at, last && !escaped ? without_cr(t, at, end) : end, err);
         if (rc != 0) {
             return rc;
         }
         if (last) {
-            *next = end + 1;
+            *next = end < limit ? end + 1 : limit;
             return 0;
         }
         at = end + t->d->delim_len;
