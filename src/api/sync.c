@@ -536,6 +536,7 @@ static int run_table(struct sync *s, struct hr_error *err) {
                                           .next_task = next_task,
                                           .task_user = s,
                                           .read_schema = schema,
+                                          .catalog = !t->dress,
                                           .spec = &spec,
                                           .partition = partition,
                                           .out_format = hr_settings_dest_format(s->conf->settings),

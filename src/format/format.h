@@ -101,6 +101,7 @@ struct hr_read_params {
     /* Text: `want` was declared by a person or a catalog, not inferred: 007 and +5 are numbers
      * there instead of misfits (see format/infer.h). */
     bool declared;
+    bool times_utc;     /* a time without an offset counts as UTC in a column of instants */
     bool infer_text;    /* a column `want` lacks is utf8, whatever it holds (infer_types: false) */
     bool infer_decimal; /* a number that does not fit widens to a decimal before a double */
 

@@ -226,6 +226,10 @@ static bool convert_int(struct hr_type type, const char *text, size_t len, union
     return true;
 }
 
+/* From here on the nearest value of the narrow type is infinity. */
+#define F32_END 0x1.ffffffp127
+#define F16_END 65520.0
+
 /* IEEE binary16, round to nearest even; overflow gives infinity. */
 static uint16_t half_of(double v) {
     const float f = (float)v;
@@ -246,9 +250,13 @@ static uint16_t half_of(double v) {
     return (uint16_t)(sign | (uint16_t)((rounded - 0x38000000) >> 13));
 }
 
-static bool convert_float(struct hr_type type, const char *text, size_t len, union hr_cell *out) {
+static bool convert_float(struct hr_type type, const char *text, size_t len, bool special,
+                          union hr_cell *out) {
     double v;
-    if (!hr_parse_double(text, len, true, &v)) {
+    if (!hr_parse_double(text, len, special, &v)) {
+        return false;
+    }
+    if (!special && type.id != HR_T_F64 && fabs(v) >= (type.id == HR_T_F32 ? F32_END : F16_END)) {
         return false;
     }
     if (type.id == HR_T_F64) {
@@ -319,18 +327,20 @@ static bool convert_dec256(struct hr_type type, const char *text, size_t len, st
     return true;
 }
 
-static bool convert_number(struct hr_type type, const char *text, size_t len, bool declared,
+static bool convert_number(struct hr_type type, const char *text, size_t len, unsigned lenient,
                            union hr_cell *out) {
+    const bool declared = (lenient & HR_LENIENT_NUMBERS) != 0;
     const struct number n = shape_of(text, len);
     const bool floating = type.id == HR_T_F16 || type.id == HR_T_F32 || type.id == HR_T_F64;
     if (!n.ok) {
-        return floating && is_special(text, len) && convert_float(type, text, len, out);
+        return floating && is_special(text, len) && convert_float(type, text, len, true, out);
     }
     if (!n.canonical && !declared) {
         return false;
     }
     if (floating) {
-        return convert_float(type, text, len, out);
+        const bool too_exact = !n.point && !n.exponent && n.whole > 38 && !declared;
+        return !too_exact && convert_float(type, text, len, false, out);
     }
     if (type.id == HR_T_DEC256) {
         return convert_dec256(type, text, len, n, out);
@@ -348,9 +358,9 @@ static bool convert_number(struct hr_type type, const char *text, size_t len, bo
     return !n.point && !n.exponent && convert_int(type, text, len, out);
 }
 
-/* A time without an offset is read as UTC in a column of instants (as Olake and Spark's catalogs
- * mean it); an offset never disappears into a column of wall times. */
-static bool convert_timestamp(struct hr_type type, const char *text, size_t len,
+/* A time without an offset is read as UTC in a column of instants only where a catalog says so (as
+ * Olake's and Spark's mean it); an offset never disappears into a column of wall times. */
+static bool convert_timestamp(struct hr_type type, const char *text, size_t len, bool lenient,
                               union hr_cell *out) {
     static const int32_t step[] = {1000000000, 1000000, 1000, 1}; /* ns per unit */
     int64_t seconds;
@@ -363,7 +373,7 @@ static bool convert_timestamp(struct hr_type type, const char *text, size_t len,
     } else if (!hr_parse_timestamp(text, len, &seconds, &nanos, &zone, &digits)) {
         return false;
     }
-    if (zone && !type.utc) {
+    if (zone ? !type.utc : type.utc && !lenient) {
         return false;
     }
     if (nanos % step[type.unit] != 0) {
@@ -457,7 +467,7 @@ static bool convert_uuid(const char *text, size_t len, union hr_cell *out) {
     return true;
 }
 
-bool hr_infer_convert(struct hr_type type, const char *text, size_t len, bool declared,
+bool hr_infer_convert(struct hr_type type, const char *text, size_t len, unsigned lenient,
                       union hr_cell *out) {
     switch ((enum hr_type_id)type.id) {
     case HR_T_I8:
@@ -472,14 +482,14 @@ bool hr_infer_convert(struct hr_type type, const char *text, size_t len, bool de
     case HR_T_F32:
     case HR_T_F64:
     case HR_T_DEC128:
-    case HR_T_DEC256: return convert_number(type, text, len, declared, out);
+    case HR_T_DEC256: return convert_number(type, text, len, lenient, out);
     case HR_T_DATE32: {
         int32_t days;
         const bool ok = hr_parse_date(text, len, &days);
         out->i64 = ok ? days : 0;
         return ok;
     }
-    case HR_T_TS: return convert_timestamp(type, text, len, out);
+    case HR_T_TS: return convert_timestamp(type, text, len, (lenient & HR_LENIENT_TIMES) != 0, out);
     case HR_T_TIME32:
     case HR_T_TIME64: return convert_time(type, text, len, out);
     case HR_T_FIXED:
@@ -513,7 +523,7 @@ static int append_base64(struct hr_vec *vec, const char *text, size_t len, struc
     return 0;
 }
 
-int hr_infer_append(struct hr_vec *vec, const char *text, size_t len, bool declared,
+int hr_infer_append(struct hr_vec *vec, const char *text, size_t len, unsigned lenient,
                     struct hr_error *err) {
     const struct hr_type type = vec->field->type;
     if (type.id == HR_T_UTF8) {
@@ -527,7 +537,7 @@ int hr_infer_append(struct hr_vec *vec, const char *text, size_t len, bool decla
         return word < 0 ? HR_MORE : hr_vec_append_i64(vec, word, err);
     }
     union hr_cell cell;
-    if (!hr_infer_convert(type, text, len, declared, &cell)) {
+    if (!hr_infer_convert(type, text, len, lenient, &cell)) {
         return HR_MORE;
     }
     return hr_vec_append_bytes(vec, cell.bytes, (size_t)hr_type_width(type), err);

@@ -48,20 +48,25 @@ union hr_cell {
     uint8_t bytes[64];
 };
 
+enum hr_leniency {
+    HR_LENIENT_NUMBERS = 1, /* 007 and +5 are numbers, 1e3 is a decimal */
+    HR_LENIENT_TIMES = 2    /* a time without an offset counts as UTC in a column of instants */
+};
+
 /* One text as a value of a fixed-width type, laid out as in a column (hr_type_width bytes at the
- * front of *out). False: the text is no value of this type. `declared`: the type was declared by a
- * person or a catalog, so 007 and +5 are numbers there, 1e3 is a decimal and a timestamp without
- * offset counts as UTC; otherwise these are misfits, as inference would call them. A date is a
+ * front of *out). False: the text is no value of this type. `lenient`: the type was not inferred
+ * from these texts, so more is taken than inference would call a value of it. A number too large
+ * for the type, and in a column of doubles an integer of more than 38 digits, is none. A date is a
  * timestamp at midnight. nan, inf and infinity (any case) are doubles. FIXED: UUID text for ext
  * UUID (width 16), else base64 of exactly `width` (at most 64) bytes. BOOL, UTF8, BINARY and nested
  * types are not for this function: false. */
-bool hr_infer_convert(struct hr_type type, const char *text, size_t len, bool declared,
+bool hr_infer_convert(struct hr_type type, const char *text, size_t len, unsigned lenient,
                       union hr_cell *out);
 
 /* Append a text to a column of any scalar type: 0 and the value is there, HR_MORE and nothing was
  * appended (a misfit), or a negative error. BOOL takes true and false in any case; BINARY is
  * base64; UTF8 must be valid UTF-8 already. */
-int hr_infer_append(struct hr_vec *vec, const char *text, size_t len, bool declared,
+int hr_infer_append(struct hr_vec *vec, const char *text, size_t len, unsigned lenient,
                     struct hr_error *err);
 
 #endif

@@ -55,6 +55,7 @@ struct hr_pipeline_conf {
                                                     worker at a time; HR_END: no more */
     void *task_user;
     struct hr_schema *read_schema; /* columns of the files as known before the run */
+    bool catalog;                  /* a catalog named them; false: inferred from these files */
     const struct hr_transform_spec *spec;
     const struct hr_partition_spec *partition; /* folders by the rows' values; NULL: none */
     const struct hr_format *out_format;        /* encoder; NULL with a sink that wants no blocks */

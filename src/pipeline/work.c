@@ -207,6 +207,9 @@ static struct hr_read_params params_for(struct run *run, const struct hr_piece *
     return (struct hr_read_params){
         .want = inside ? run->wanted : run->schema,
         .declared = run->conf->settings->schema.schema != NULL,
+        .times_utc = run->conf->catalog || run->conf->settings->schema.schema != NULL,
+        .infer_text = !run->conf->settings->schema.infer_types,
+        .infer_decimal = run->conf->settings->schema.infer_decimal,
         .want_all = !inside && run->conf->spec->new_columns,
         .misfit = misfit_of(run->conf->settings),
         .batch_rows = run->conf->settings->work.batch_size,

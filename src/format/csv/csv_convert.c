@@ -148,6 +148,11 @@ static int misfit(struct csv_convert *cv, struct csv_column *column, int number,
 
 /* ---- fixed-width columns ---- */
 
+static unsigned leniency(const struct csv_convert *cv) {
+    return (cv->params->declared ? HR_LENIENT_NUMBERS : 0u) |
+           (cv->params->times_utc ? HR_LENIENT_TIMES : 0u);
+}
+
 /* One cell the kernel left, into dst; *null when it is (or becomes) null. */
 static int exact_value(struct csv_convert *cv, struct csv_column *column, int number, int64_t row,
                        int64_t batch_row, union hr_cell *out, bool *null, struct hr_error *err) {
@@ -169,7 +174,7 @@ static int exact_value(struct csv_convert *cv, struct csv_column *column, int nu
         out->i64 = word > 0;
         *null = word < 0;
     } else {
-        *null = !hr_infer_convert(column->type, text, value.len, cv->params->declared, out);
+        *null = !hr_infer_convert(column->type, text, value.len, leniency(cv), out);
     }
     return *null ? misfit(cv, column, number, row, batch_row, value, err) : 0;
 }
@@ -367,7 +372,7 @@ static int exact_text(struct csv_convert *cv, struct csv_column *column, int num
         const struct hr_type type = column->type;
         const struct hr_field field = {.name = NULL, .type = type};
         struct hr_vec one = {.field = &field};
-        rc = hr_infer_append(&one, (const char *)value.ptr, value.len, cv->params->declared, err);
+        rc = hr_infer_append(&one, (const char *)value.ptr, value.len, leniency(cv), err);
         if (rc == 0) {
             memcpy(out->data + out->pos, one.data, one.data_len); /* shorter than its base64 */
             out->pos += one.data_len;

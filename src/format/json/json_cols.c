@@ -27,6 +27,7 @@ int hr_j_cols_bind(struct hr_json *json, struct hr_j_col *cols, struct hr_vec *v
         struct hr_j_col *col = &cols[i];
         *col = (struct hr_j_col){.vec = &vecs[i],
                                  .kind = kind_of(vecs[i].field->type),
+                                 .times_utc = json->params->times_utc,
                                  .n_children = vecs[i].n_children};
         if (col->n_children == 0) {
             continue;

@@ -15,13 +15,20 @@
 
 /* ---- scalars: true when the value fits ---- */
 
+/* An integer that no decimal holds: inference calls it text, to keep its digits. */
+static bool huge_integer(struct hr_slice text) {
+    return text.len > 38 && text.len - (text.ptr[0] == '-') > 38 &&
+           memchr(text.ptr, '.', text.len) == NULL && memchr(text.ptr, 'e', text.len) == NULL &&
+           memchr(text.ptr, 'E', text.len) == NULL;
+}
+
 static bool put_float(struct hr_j_col *col, int64_t idx, const struct hr_j_token *t) {
     double v;
     if (t->kind == HR_J_NAN) {
         v = t->text.ptr[0] == 'N'   ? (double)NAN
             : t->text.ptr[0] == '-' ? -(double)INFINITY
                                     : (double)INFINITY;
-    } else if (t->kind != HR_J_NUMBER ||
+    } else if (t->kind != HR_J_NUMBER || huge_integer(t->text) ||
                !hr_parse_double((const char *)t->text.ptr, t->text.len, false, &v)) {
         return false;
     }
@@ -53,7 +60,8 @@ static bool put_fixed(struct hr_j_col *col, int64_t idx, const struct hr_j_token
         }
         text = hr_slice_of(local, hr_j_unescape(text, local));
     }
-    if (!hr_infer_convert(type, (const char *)text.ptr, text.len, false, &cell)) {
+    if (!hr_infer_convert(type, (const char *)text.ptr, text.len,
+                          col->times_utc ? HR_LENIENT_TIMES : 0, &cell)) {
         return false;
     }
     const size_t width = (size_t)hr_type_width(type);

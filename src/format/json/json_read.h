@@ -24,6 +24,7 @@ enum hr_j_kind_of_column { HR_JC_OTHER, HR_JC_I64, HR_JC_F64, HR_JC_UTF8, HR_JC_
  * given by the caller, so dropping a half-read record needs no bookkeeping but for null bits. */
 struct hr_j_col {
     uint8_t kind;   /* enum hr_j_kind_of_column */
+    bool times_utc; /* times without an offset count as UTC */
     bool wide;      /* a value did not fit; the batch ends in HR_WIDEN */
     uint64_t stamp; /* the object that set it last */
     uint8_t *data;

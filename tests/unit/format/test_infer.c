@@ -135,7 +135,8 @@ static void test_columns(void **state) {
 
 static bool convert(const char *type, const char *text, bool declared, union hr_cell *out) {
     memset(out, 0, sizeof(*out));
-    return hr_infer_convert(parse(type), text, strlen(text), declared, out);
+    const unsigned lenient = declared ? HR_LENIENT_NUMBERS | HR_LENIENT_TIMES : 0;
+    return hr_infer_convert(parse(type), text, strlen(text), lenient, out);
 }
 
 static void test_integers(void **state) {
@@ -163,6 +164,15 @@ static void test_fractions(void **state) {
     assert_true(convert("double", "0.1", false, &cell));
     assert_true(cell.f64 == 0.1);
     assert_true(convert("double", "NaN", false, &cell));
+    assert_false(convert("double", "1e400", false, &cell)); /* not infinity */
+    assert_false(convert("double", "-1e400", true, &cell));
+    assert_false(convert("float", "1e39", false, &cell));
+    assert_true(convert("float", "3.4028235e38", false, &cell));
+    assert_true(convert("float", "-inf", false, &cell));
+    /* More digits than decimals have: text to inference, a rounded number to a declared column. */
+    assert_false(convert("double", "9999999999999999999999999999999999999999", false, &cell));
+    assert_true(convert("double", "9999999999999999999999999999999999999999", true, &cell));
+    assert_true(convert("double", "99999999999999999999999999999999999999", false, &cell));
     assert_true(isnan(cell.f64));
     assert_true(convert("float", "3.5", false, &cell));
     assert_true((double)cell.f32 == 3.5);
@@ -213,7 +223,9 @@ static void test_times(void **state) {
     assert_int_equal(cell.i64, -500);
     assert_false(convert("timestamp[ms]", "1970-01-01 00:00:00.0001", false, &cell));
     assert_false(convert("timestamp[us]", "1970-01-01 00:00:00Z", false, &cell));
-    assert_true(convert("timestamp[us, utc]", "1970-01-01 00:00:00", false, &cell));
+    /* Not UTC just because the column is: inference would call both together text. */
+    assert_false(convert("timestamp[us, utc]", "1970-01-01 00:00:00", false, &cell));
+    assert_true(convert("timestamp[us, utc]", "1970-01-01", false, &cell));
     assert_true(convert("timestamp[us, utc]", "1970-01-01 00:00:00", true, &cell));
     assert_true(convert("timestamp[us, utc]", "1970-01-01 01:00:00+01:00", false, &cell));
     assert_int_equal(cell.i64, 0);
