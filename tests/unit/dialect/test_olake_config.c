@@ -299,13 +299,44 @@ static void test_messages(void **state) {
     hr_buf_release(&buf);
 }
 
+/* YYYY-M-D_H-M-S_ULID.parquet, without leading zeros, and nothing like it. */
+static void test_names_of_its_files(void **state) {
+    (void)state;
+    static const char *const its[] = {"2025-1-2_3-4-5_01JGXR3M9V5T8W2K4N6P7Q0ZAB.parquet",
+                                      "2025-12-31_23-59-59_01JGXR3M9V5T8W2K4N6P7Q0ZAB.parquet",
+                                      "2025-01-02_03-04-05_00000000000000000000000000.parquet"};
+    static const char *const not_its[] = {"",
+                                          "x.parquet",
+                                          "2025-1-2_3-4-5_.parquet",
+                                          "2025-1-2_3-4-5_01JGXR3M9V5T8W2K4N6P7Q0ZA.parquet",
+                                          "2025-1-2_3-4-5_01JGXR3M9V5T8W2K4N6P7Q0ZABC.parquet",
+                                          "2025-1-2_3-4-5_01JGXR3M9V5T8W2K4N6P7Q0ZAI.parquet",
+                                          "2025-1-2_3-4-5_01jgxr3m9v5t8w2k4n6p7q0zab.parquet",
+                                          "2025-1-2_3-4-5_01JGXR3M9V5T8W2K4N6P7Q0ZAB.csv",
+                                          "20250-1-2_3-4-5_01JGXR3M9V5T8W2K4N6P7Q0ZAB.parquet",
+                                          "2025-1-2-3-4-5_01JGXR3M9V5T8W2K4N6P7Q0ZAB.parquet",
+                                          "2025-1-2_3-4-_01JGXR3M9V5T8W2K4N6P7Q0ZAB.parquet",
+                                          "y2025-1-2_3-4-5_01JGXR3M9V5T8W2K4N6P7Q0ZAB.parquet"};
+    for (size_t i = 0; i < HR_COUNTOF(its); i++) {
+        assert_true(hr_dialect_olake.writes_file(its[i], strlen(its[i])));
+        for (size_t cut = 0; cut < strlen(its[i]); cut++) {
+            assert_false(hr_dialect_olake.writes_file(its[i], cut));
+        }
+    }
+    for (size_t i = 0; i < HR_COUNTOF(not_its); i++) {
+        assert_false(hr_dialect_olake.writes_file(not_its[i], strlen(not_its[i])));
+    }
+    assert_false(
+        hr_dialect_olake.writes_file("2025-1-2_3-4-5_01JGXR3M9V5T8W2K4N6P7Q0Z\0B.parquet", 49));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_seed_examples), TEST(test_defaults),           TEST(test_blocks_fill_per_field),
         TEST(test_file_endpoint), TEST(test_pattern_and_extras), TEST(test_refusals),
         TEST(test_destinations),  TEST(test_detection),          TEST(test_spec),
-        TEST(test_messages),
+        TEST(test_messages),      TEST(test_names_of_its_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
