@@ -131,6 +131,16 @@ static int keep_block(struct hr_result *r, struct hr_block *block, const char *f
     return r->held > HR_RESULT_HELD_MAX ? spill(r, err) : 0;
 }
 
+/* An encoder reserves for a whole row group; a folder's share may be tiny and waits for long. */
+static void trim(struct hr_block *block) {
+    uint8_t *small = hr_big_alloc(block->len, NULL);
+    if (small != NULL) {
+        memcpy(small, block->data, block->len);
+        hr_big_free(block->data);
+        block->data = small;
+    }
+}
+
 int hr_work_take_blocks(struct hr_worker *worker, struct hr_result *result, const char *folder,
                         struct hr_error *err) {
     struct hr_encoder *enc = worker->encoder;
@@ -141,6 +151,9 @@ int hr_work_take_blocks(struct hr_worker *worker, struct hr_result *result, cons
             return 0;
         }
         if (rc == 0) {
+            if (worker->partition != NULL) {
+                trim(&block);
+            }
             rc = keep_block(result, &block, folder, err);
         }
         if (rc != 0) {

@@ -1,8 +1,6 @@
 /* pipeline/work_partition.c - a task's rows to the folders of their values: rows are staged behind
  * the transform and encoded folder by folder, each run of a folder into blocks of its own (see
  * transform/partition.h). Where staging is cut depends on rows and options alone. */
-#include <string.h>
-
 #include "pipeline/work.h"
 
 /* At least so many bytes of rows are staged before they are encoded. */
@@ -26,16 +24,6 @@ struct hr_schema *hr_work_out_schema(const struct hr_worker *w) {
     return w->partition ? hr_partition_schema(w->partition) : hr_transform_schema(w->transform);
 }
 
-/* An encoder reserves for a whole row group; a folder's share may be tiny and waits for long. */
-static void trim(struct hr_block *block) {
-    uint8_t *small = hr_big_alloc(block->len, NULL);
-    if (small != NULL) {
-        memcpy(small, block->data, block->len);
-        hr_big_free(block->data);
-        block->data = small;
-    }
-}
-
 int hr_work_write_staged(struct hr_worker *w, struct hr_result *result, struct hr_error *err) {
     struct hr_encoder *enc = w->encoder;
     for (;;) {
@@ -46,7 +34,6 @@ int hr_work_write_staged(struct hr_worker *w, struct hr_result *result, struct h
         if (rc == HR_END) {
             return 0;
         }
-        const size_t before = result->n_blocks;
         if (rc == 0) {
             rc = enc->ops->put(enc, batch, err);
         }
@@ -55,9 +42,6 @@ int hr_work_write_staged(struct hr_worker *w, struct hr_result *result, struct h
         }
         if (rc == 0) {
             rc = hr_work_take_blocks(w, result, folder, err);
-        }
-        for (size_t i = before; i < result->n_blocks; i++) {
-            trim(&result->blocks[i]);
         }
         if (rc == 0 && last) {
             enc->ops->reset(enc);

@@ -166,28 +166,45 @@ def test_spilling_changes_no_byte(headrace_local: Headrace, tmp_path: Path) -> N
 
 
 def test_thousands_of_partitions_in_little_memory(headrace_local: Headrace, tmp_path: Path) -> None:
-    lines = "".join(f"{i},k{(i * 7919) % 3000}\n" for i in range(120000))
+    lines = "".join(f"{i},k{(i * 7919) % 2000}\n" for i in range(120000))
     (tmp_path / "in.csv").write_text("id,k\n" + lines)
     out = tmp_path / "out"
     done = headrace_local.ok(
         *("copy", tmp_path / "in.csv", f"{out}/", "--partition-by", "k"),
         *("--memory", "96M", "--workers", "2", "--set", "destination.file_format=csv"),
     )
-    assert len(list(out.iterdir())) == 3000
+    assert len(list(out.iterdir())) == 2000
     peak = re.search(r"(\d+) MiB at most", done.err)
-    if (
-        "Sanitizer" not in done.err
-        and peak is not None
-        and not headrace_local.environment.get("ASAN_OPTIONS")
-    ):
-        assert int(peak[1]) < 256, done.err
+    assert peak is not None
+    if "-asan" not in str(headrace_local.path):  # the sanitizer's own memory counts too
+        assert int(peak[1]) < 160, done.err
     again = headrace_local(
         *("copy", tmp_path / "in.csv", f"{tmp_path}/no/", "--partition-by", "k"),
-        *("--set", "destination.max_partitions=2999"),
+        *("--set", "destination.max_partitions=1999"),
     )
     assert again.code != 0
     assert "max_partitions" in again.err
     assert list(tmp_path.glob("no/**/*.parquet")) == []
+
+
+def test_a_task_with_more_output_than_memory_holds(
+    headrace_local: Headrace, tmp_path: Path
+) -> None:
+    """Over 128 MiB of one task's blocks: they wait on disk, folder by folder."""
+    row = "x" * 2000
+    with (tmp_path / "in.csv").open("w") as file:
+        file.write("k,id,text\n")
+        for i in range(72000):
+            file.write(f"{i % 3},{i},{row}\n")
+    out = tmp_path / "out"
+    headrace_local.ok(
+        *("copy", tmp_path / "in.csv", f"{out}/", "--partition-by", "k", "--format", "csv"),
+        *("--set", "task_mb=1024", "--set", "destination.compression=none"),
+    )
+    for k in range(3):
+        (file_of_k,) = (out / f"k={k}").iterdir()
+        ids = [int(line.split(",", 1)[0]) for line in file_of_k.read_text().splitlines()[1:]]
+        assert ids == list(range(k, 72000, 3))
 
 
 @pytest.mark.parametrize(
