@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,23 @@ def test_verbs_wait_for_no_run(headrace: Headrace, job: Job, tmp_path: Path) -> 
     run.communicate()
     headrace.ok("gc", *state, *DESTINATION, cwd=job.folder)  # a dead one is not waited for
     assert job.place.open_uploads() == []
+
+
+def test_interrupted_run_lets_go(job: Job, tmp_path: Path) -> None:
+    """After Ctrl-C nobody has to wait for the lease, on whatever machine."""
+    total = places(Job(job.place, tmp_path / "count", tmp_path / "lake", ON_S3))
+    for at in (6, total // 2, total - 8):
+        job = Job(job.place, tmp_path / "job", tmp_path / "lake", ON_S3)
+        run = job.start(f"stop:{at}")
+        wait_until_stopped(run.pid)
+        assert json.loads(job.control()[1])["owner"] != ""
+        run.send_signal(signal.SIGINT)
+        run.send_signal(signal.SIGCONT)
+        _, err = run.communicate(timeout=60)
+        assert run.returncode in (0, 130), err
+        assert json.loads(job.control()[1])["owner"] == "", f"place {at}: {err}"
+        job.resume(f"interrupted at place {at}")
+        assert len(job.rows()) == 5000
 
 
 def test_keys_of_the_destination_reach_the_state(job: Job) -> None:
