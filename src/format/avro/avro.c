@@ -72,7 +72,7 @@ static int avro_infer(struct hr_source *src, const struct hr_format_opts *opts,
     struct hr_avro_header header;
     struct hr_avro_schema avro = {.schema = NULL};
     struct hr_avro_resolver resolver = {.links = NULL};
-    const char *json = opts->avro.schema;
+    const char *json = opts != NULL ? opts->avro.schema : NULL;
     const bool resolves = json != NULL && json[0] != '\0';
     hr_avro_input_init(&in, src, 0);
     int rc = hr_avro_header_read(&in, &header, err);

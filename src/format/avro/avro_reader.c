@@ -324,7 +324,7 @@ static int choose_columns(struct avro_reader *r, const struct hr_schema *want,
 
 static int open_resolver(struct avro_reader *r, const struct hr_format_opts *opts,
                          struct hr_error *err) {
-    const char *json = opts->avro.schema;
+    const char *json = opts != NULL ? opts->avro.schema : NULL;
     r->resolves = json != NULL && json[0] != '\0';
     return r->resolves ? hr_avro_open_resolver(r->name, json, &r->avro, &r->resolver, err) : 0;
 }

@@ -7,7 +7,6 @@
 #include "format/avro/avro_schema.h"
 
 #include <jansson.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 
@@ -408,10 +407,13 @@ static int keep_resolution(struct build *b, const json_t *field, struct hr_avro_
     node->aliases = list;
     node->n_aliases = n;
     if (value != NULL) {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        node->value = text != NULL ? keep_text(b, text, strlen(text)) : (struct hr_slice){0};
-        free(text);
-        return node->value.ptr != NULL ? 0 : no_memory(b);
+        const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT;
+        const size_t len = json_dumpb(value, NULL, 0, flags);
+        char *text = hr_arena_alloc(&b->out->arena, len + 1);
+        if (text == NULL || json_dumpb(value, text, len, flags) != len) {
+            return no_memory(b);
+        }
+        node->value = hr_slice_of(text, len);
     }
     return 0;
 }
