@@ -164,6 +164,7 @@ static void test_fractions(void **state) {
     assert_true(convert("double", "0.1", false, &cell));
     assert_true(cell.f64 == 0.1);
     assert_true(convert("double", "NaN", false, &cell));
+    assert_true(isnan(cell.f64));
     assert_false(convert("double", "1e400", false, &cell)); /* not infinity */
     assert_false(convert("double", "-1e400", true, &cell));
     assert_false(convert("float", "1e39", false, &cell));
@@ -173,7 +174,6 @@ static void test_fractions(void **state) {
     assert_false(convert("double", "9999999999999999999999999999999999999999", false, &cell));
     assert_true(convert("double", "9999999999999999999999999999999999999999", true, &cell));
     assert_true(convert("double", "99999999999999999999999999999999999999", false, &cell));
-    assert_true(isnan(cell.f64));
     assert_true(convert("float", "3.5", false, &cell));
     assert_true((double)cell.f32 == 3.5);
     assert_true(convert("decimal(9,2)", "-12.5", false, &cell));
