@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/pending.h"
@@ -58,6 +59,10 @@ struct sync {
 
 static bool incremental(const struct hr_stream *stream) {
     return stream->sync_mode == HR_SYNC_INCREMENTAL;
+}
+
+static bool overwrites(const struct hr_stream *stream) {
+    return !incremental(stream) && !stream->append_mode;
 }
 
 static void warn(const struct sync *s, const char *text) {
@@ -206,6 +211,60 @@ static int load_lineage(struct sync *s, struct table *t, struct hr_error *err) {
     t->wrote = json_is_true(json_object_get(own, "wrote"));
     t->seq = (uint64_t)seq + 1;
     return 0;
+}
+
+struct place {
+    char *folder;
+    const struct hr_stream *stream;
+};
+
+static int compare_places(const void *a, const void *b) {
+    return strcmp(((const struct place *)a)->folder, ((const struct place *)b)->folder);
+}
+
+static int same_table(const struct place *a, const struct place *b, struct hr_error *err) {
+    hr_fail(err, HR_E_CONFIG, "could not sync: the streams '%s' and '%s' have the same table '%s'",
+            a->stream->name, b->stream->name, a->folder);
+    hr_error_hint(err, "give one another destination_table in the catalog, or sync both "
+                       "incrementally");
+    return HR_E_CONFIG;
+}
+
+/* Two streams in one table: a full refresh of one would take away what the other wrote. */
+static int check_tables(const struct sync *s, struct hr_error *err) {
+    const struct hr_catalog *catalog = s->conf->catalog;
+    struct place *places = hr_calloc(catalog->count + 1, sizeof(*places));
+    size_t n = 0;
+    int rc = places ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate the tables");
+    for (size_t i = 0; rc == 0 && i < catalog->count; i++) {
+        if (catalog->streams[i].selected) {
+            places[n].stream = &catalog->streams[i];
+            places[n].folder = hr_sync_folder(s->conf, places[n].stream, err);
+            rc = places[n].folder ? 0 : HR_E_CONFIG;
+            n += rc == 0;
+        }
+    }
+    if (n > 1) {
+        qsort(places, n, sizeof(*places), compare_places);
+    }
+    /* A table's streams stand together; the first of a run is compared with each. */
+    size_t first = 0;
+    bool refreshed = false;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (strcmp(places[i].folder, places[first].folder) != 0) {
+            first = i;
+            refreshed = false;
+        }
+        refreshed = refreshed || overwrites(places[i].stream);
+        if (i > first && refreshed) {
+            rc = same_table(&places[first], &places[i], err);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        hr_free(places[i].folder);
+    }
+    hr_free(places);
+    return rc;
 }
 
 static int load_tables(struct sync *s, struct hr_error *err) {
@@ -457,7 +516,7 @@ static int open_table(struct sync *s, const struct hr_stream *stream, struct tab
                                           .lineage = t->lineage,
                                           .seq = t->seq,
                                           .part_size = (size_t)settings->work.part_size_mb << 20,
-                                          .overwrite = !incremental(stream) && !stream->append_mode,
+                                          .overwrite = overwrites(stream),
                                           .folder = folder,
                                           .put = &s->put,
                                           .also_owns = s->conf->dialect->writes_file};
@@ -693,6 +752,9 @@ int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_e
     int rc = s.budget ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a budget");
     if (rc == 0) {
         rc = open_all(&s, true, err);
+    }
+    if (rc == 0) {
+        rc = check_tables(&s, err);
     }
     if (rc == 0) {
         rc = load_tables(&s, err);

@@ -43,6 +43,7 @@ static int check_source(const struct hr_job *job, struct hr_error *err) {
     struct hr_store *store = NULL;
     struct hr_list_page page = {0};
     int rc = hr_run_open_store(&job->settings, &job->settings.place, true, &store, err);
+    struct hr_watch *watch = rc == 0 ? hr_watch_start(hr_watch_cancel_store, store, NULL, 0) : NULL;
     if (rc == 0) {
         const struct hr_list_query q = {.prefix = job->settings.place.prefix, .page_size = 10};
         rc = store->driver->list(store, &q, &page, err);
@@ -62,6 +63,7 @@ static int check_source(const struct hr_job *job, struct hr_error *err) {
                      job->settings.place.prefix ? job->settings.place.prefix : "");
         hr_error_hint(err, "check path_prefix: `headrace ls` shows what is there");
     }
+    hr_watch_stop(watch);
     hr_list_page_release(&page);
     hr_store_close(store);
     return rc;

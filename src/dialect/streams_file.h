@@ -31,6 +31,9 @@ int hr_streams_folder(const struct hr_stream *stream, const struct hr_settings *
 int hr_streams_add_columns(struct hr_stream *stream, struct hr_error *err);
 /* HR_COL_DATA for a name that is none of the added ones. */
 int hr_streams_column_kind(const char *name);
+/* Give every stream a table of its own: where two would share one, the later in the catalog gets
+ * NAME_2, NAME_3 … fixed: which streams keep theirs, one flag each; NULL: none has to. */
+int hr_streams_unique_tables(struct hr_catalog *catalog, const bool *fixed, struct hr_error *err);
 /* Give every column a destination name of its own where two would collide. */
 int hr_streams_unique_names(struct hr_stream *stream, struct hr_error *err);
 

@@ -82,7 +82,9 @@ static int merge_columns(struct hr_stream *to, const struct hr_stream *from, str
 }
 
 int hr_streams_merge(const struct hr_catalog *old, struct hr_catalog *fresh, struct hr_error *err) {
-    int rc = 0;
+    /* Known streams keep their tables, also where a new one would have been given the same. */
+    bool *known = hr_calloc(fresh->count + 1, sizeof(*known));
+    int rc = known ? 0 : nomem(err);
     for (size_t i = 0; i < fresh->count && rc == 0; i++) {
         struct hr_stream *stream = &fresh->streams[i];
         long index = hr_catalog_find(old, stream->name, strlen(stream->name));
@@ -91,6 +93,7 @@ int hr_streams_merge(const struct hr_catalog *old, struct hr_catalog *fresh, str
             continue;
         }
         const struct hr_stream *before = &old->streams[index];
+        known[i] = true;
         rc = copy_choices(stream, before, err);
         if (rc == 0) {
             rc = copy_names(stream, before, err);
@@ -99,6 +102,8 @@ int hr_streams_merge(const struct hr_catalog *old, struct hr_catalog *fresh, str
             rc = merge_columns(stream, before, err);
         }
     }
+    rc = rc ? rc : hr_streams_unique_tables(fresh, known, err);
+    hr_free(known);
     return rc;
 }
 

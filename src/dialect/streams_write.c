@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "dialect/lake_types.h"
 #include "dialect/streams_file.h"
+#include "plan/stream_names.h"
 
 static int nomem(struct hr_error *err) {
     return hr_fail(err, HR_E_NOMEM, "out of memory for the catalog");
@@ -185,6 +186,57 @@ static int dress_stream(struct hr_stream *stream, const struct hr_settings *sett
     return rc ? rc : normalise_columns(stream, err);
 }
 
+/* The stream's place at the destination, with another table: "DATABASE/TABLE", "…/TABLE_2". */
+static int place_name(const struct hr_stream *stream, int n, struct hr_buf *out,
+                      struct hr_error *err) {
+    const char *database = stream->dest_database ? stream->dest_database : "";
+    hr_buf_clear(out);
+    return n == 1 ? hr_buf_printf(out, err, "%s/%s", database, stream->dest_table)
+                  : hr_buf_printf(out, err, "%s/%s_%d", database, stream->dest_table, n);
+}
+
+/* The first of NAME, NAME_2, NAME_3 … that nobody has. */
+static int claim_table(struct hr_stream_names *taken, struct hr_stream *stream, struct hr_buf *name,
+                       struct hr_error *err) {
+    for (int n = 1;; n++) {
+        long found = -1;
+        int rc = place_name(stream, n, name, err);
+        if (rc == 0) {
+            rc = hr_stream_names_find(taken, hr_buf_slice(name), false, &found, err);
+        }
+        if (rc == 0 && found < 0) {
+            rc = hr_stream_names_find(taken, hr_buf_slice(name), true, &found, err);
+            const char *table = strrchr(hr_buf_cstr(name), '/') + 1;
+            return rc || n == 1 ? rc : replace_text(&stream->dest_table, hr_strdup(table), err);
+        }
+        if (rc) {
+            return rc;
+        }
+    }
+}
+
+int hr_streams_unique_tables(struct hr_catalog *catalog, const bool *fixed, struct hr_error *err) {
+    struct hr_stream_names taken = {0};
+    struct hr_buf name;
+    long number = -1;
+    int rc = 0;
+    hr_buf_init(&name, 1u << 20);
+    for (size_t i = 0; fixed && i < catalog->count && rc == 0; i++) {
+        if (fixed[i] && catalog->streams[i].dest_table) {
+            rc = place_name(&catalog->streams[i], 1, &name, err);
+            rc = rc ? rc : hr_stream_names_find(&taken, hr_buf_slice(&name), true, &number, err);
+        }
+    }
+    for (size_t i = 0; i < catalog->count && rc == 0; i++) {
+        if (!(fixed && fixed[i]) && catalog->streams[i].dest_table) {
+            rc = claim_table(&taken, &catalog->streams[i], &name, err);
+        }
+    }
+    hr_buf_release(&name);
+    hr_stream_names_release(&taken);
+    return rc;
+}
+
 int hr_streams_dress(struct hr_catalog *catalog, const struct hr_settings *settings,
                      struct hr_error *err) {
     for (size_t i = 0; i < catalog->count; i++) {
@@ -193,7 +245,7 @@ int hr_streams_dress(struct hr_catalog *catalog, const struct hr_settings *setti
             return rc;
         }
     }
-    return 0;
+    return hr_streams_unique_tables(catalog, NULL, err);
 }
 
 int hr_streams_folder(const struct hr_stream *stream, const struct hr_settings *settings,

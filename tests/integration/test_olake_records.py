@@ -258,6 +258,34 @@ def test_destination_names(job: Job, lake: FolderLake) -> None:
     assert {"User ID", "user-id", "Größe"} <= set(job.table("my_stream").column_names)
 
 
+def test_streams_with_one_table(job: Job, lake: FolderLake) -> None:
+    """Names that become the same get tables of their own; a catalog that says otherwise cannot be
+    refreshed, as one stream would take away what the other wrote."""
+    lake.put("My s/1.csv", "a\n1\n")
+    lake.put("my-s/1.csv", "a\n2\n")
+    catalog = job.discover()
+    tables = [s["stream"]["destination_table"] for s in catalog["streams"]]
+    assert tables == ["my_s", "my_s_2"]
+    lake.put("MY_S/1.csv", "a\n3\n")
+    again = job.discover("--streams", "streams.json")
+    assert {s["stream"]["name"]: s["stream"]["destination_table"] for s in again["streams"]} == {
+        "MY_S": "my_s_3",
+        "My s": "my_s",
+        "my-s": "my_s_2",
+    }
+    job.ok()
+    assert job.column("a", "my_s") == [1]
+    assert job.column("a", "my_s_2") == [2]
+    for stream in catalog["streams"]:
+        stream["stream"]["destination_table"] = "one"
+        stream["stream"]["sync_mode"] = "full_refresh"
+    job.write("streams.json", catalog)
+    done = job.sync()
+    assert done.code == 2
+    assert "My s" in done.err
+    assert "my-s" in done.err
+
+
 def test_olake_types(job: Job, lake: FolderLake) -> None:
     lake.put("s/1.csv", "i,f,b,t,d\n1,1.5,true,x,2024-02-29\n")
     exact = stream_of(job.discover())["type_schema"]["properties"]
