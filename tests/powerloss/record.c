@@ -98,6 +98,10 @@ static bool of_fd(int fd, char out[PATH_MAX]) {
     return n > 0;
 }
 
+static bool join(const char *folder, const char *name, char out[PATH_MAX]) {
+    return snprintf(out, PATH_MAX, "%s/%s", folder, name) < PATH_MAX;
+}
+
 /* Absolute, without looking at the last component, which may not exist. */
 static bool absolute(int dir, const char *path, char out[PATH_MAX]) {
     char base[PATH_MAX];
@@ -108,28 +112,20 @@ static bool absolute(int dir, const char *path, char out[PATH_MAX]) {
         if (dir == AT_FDCWD ? getcwd(base, sizeof(base)) == NULL : !of_fd(dir, base)) {
             return false;
         }
-        if (strlen(base) + strlen(path) + 2 > PATH_MAX) {
+        if (!join(base, path, out)) {
             return false;
         }
-        strcpy(out, base);
-        strcat(out, "/");
-        strcat(out, path);
     }
     slash = strrchr(out, '/');
     char last[NAME_MAX + 2];
     char folder[PATH_MAX];
     snprintf(last, sizeof(last), "%s", slash + 1);
     *slash = '\0';
-    if (realpath(out[0] ? out : "/", folder) == NULL ||
-        strlen(folder) + strlen(last) + 2 > PATH_MAX) {
+    if (realpath(out[0] ? out : "/", folder) == NULL) {
         return false;
     }
-    strcpy(out, folder);
-    if (strcmp(last, ".") != 0 && last[0] != '\0') {
-        strcat(out, "/");
-        strcat(out, last);
-    }
-    return true;
+    const bool named = strcmp(last, ".") != 0 && last[0] != '\0';
+    return named ? join(folder, last, out) : snprintf(out, PATH_MAX, "%s", folder) < PATH_MAX;
 }
 
 /* Relative to the root; NULL: outside. */

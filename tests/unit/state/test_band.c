@@ -167,7 +167,7 @@ static void every_version_once(void **state) {
             const int stop = test_rand(&seed) % 3 == 0 ? (int)(test_rand(&seed) % N) : N;
             bool finished = true;
             for (int i = 0; i < N; i++) {
-                char key[8];
+                char key[16];
                 char etag[16];
                 snprintf(key, sizeof(key), "k%03d", i);
                 snprintf(etag, sizeof(etag), "e%d", objects[i].version);
