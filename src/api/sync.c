@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/drift.h"
 #include "api/pending.h"
 #include "api/sync_spec.h"
 #include "api/watch.h"
@@ -55,6 +56,7 @@ struct sync {
     struct hr_sink *sink;
     struct hr_write_opts write;
     struct hr_put_opts put;
+    struct hr_null_counts nulls;
 };
 
 static bool incremental(const struct hr_stream *stream) {
@@ -383,6 +385,10 @@ static int next_entry(struct sync *s, struct table *t, bool last, struct hr_stre
         json_object_set_new(out->headrace, "seq",
                             json_integer((json_int_t)hr_commit_seq(s->commit)));
         json_object_set_new(out->headrace, "hash", json_string(hash));
+        json_t *rates = hr_drift_rates(&s->nulls, json_object_get(t->state.headrace, "nulls"));
+        if (rates == NULL || json_object_set_new(out->headrace, "nulls", rates) != 0) {
+            rc = hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+        }
     }
     return rc;
 }
@@ -565,6 +571,29 @@ static int table_partition(const struct sync *s, const struct hr_stream *stream,
     return rc == 0 && *out != NULL ? hr_partition_columns(*out, spec, err) : rc;
 }
 
+/* Say how the stream's columns differ from the catalog's and the last run's. */
+static int report_drift(struct sync *s, const struct hr_stream *stream,
+                        const struct hr_schema *before, const struct hr_schema *after,
+                        struct hr_error *err) {
+    const struct hr_drift drift = {before, after, &s->nulls,
+                                   json_object_get(s->tables[s->current].state.headrace, "nulls")};
+    struct hr_buf text;
+    struct hr_buf line;
+    hr_buf_init(&text, 0);
+    hr_buf_init(&line, 0);
+    int rc = hr_drift_text(&drift, &text, err);
+    if (rc == 0 && text.len > 0) {
+        rc = hr_buf_printf(&line, err, "stream '%s': columns changed: %s", stream->name,
+                           hr_buf_cstr(&text));
+        if (rc == 0) {
+            warn(s, hr_buf_cstr(&line));
+        }
+    }
+    hr_buf_release(&text);
+    hr_buf_release(&line);
+    return rc;
+}
+
 static int run_table(struct sync *s, struct hr_error *err) {
     const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
     struct table *t = &s->tables[s->current];
@@ -605,10 +634,15 @@ static int run_table(struct sync *s, struct hr_error *err) {
                                           .redo = redo,
                                           .cut_when_interrupted = incremental(stream),
                                           .user = s,
+                                          .nulls = &s->nulls,
                                           .progress = s->conf->progress};
     if (rc == 0) {
         rc = hr_pipeline_run(&conf, &counts, &widest, err);
     }
+    if (rc == 0) {
+        rc = report_drift(s, stream, schema, widest, err);
+    }
+    hr_nulls_release(&s->nulls);
     hr_pending_release(&s->unread);
     hr_run_add_counts(&s->out->counts, &counts);
     const int64_t files = s->sink ? s->sink->files : 0;

@@ -42,6 +42,7 @@ struct pipe {
     struct {            /* what to go back to then */
         struct hr_run_counts counts;
         struct hr_judge judge;
+        struct hr_null_counts nulls;
         struct hr_schema *schema;
     } before;
 
@@ -140,12 +141,14 @@ static bool schema_settled(const struct pipe *p, const struct hr_result *r) {
 }
 
 /* From here the run goes on when an object changes half way. */
-static void remember_place(struct pipe *p) {
+static int remember_place(struct pipe *p, struct hr_error *err) {
     p->redos = 0;
     p->before.counts = p->counts;
     p->before.judge = p->judge;
     hr_schema_unref(p->before.schema);
     p->before.schema = hr_schema_ref(p->current);
+    return p->conf->nulls && p->conf->redo ? hr_nulls_copy(&p->before.nulls, p->conf->nulls, err)
+                                           : 0;
 }
 
 static int checkpoint(struct pipe *p, bool last, struct hr_error *err) {
@@ -159,7 +162,7 @@ static int checkpoint(struct pipe *p, bool last, struct hr_error *err) {
     }
     if (rc == 0) {
         forget_inputs(p);
-        remember_place(p);
+        rc = remember_place(p, err);
     }
     return rc;
 }
@@ -185,11 +188,20 @@ static void add_counts(struct pipe *p, const struct hr_run_counts *c) {
     show_progress(p, c);
 }
 
+static int count_nulls(struct pipe *p, const struct hr_result *r, struct hr_error *err) {
+    return p->conf->nulls == NULL
+               ? 0
+               : hr_nulls_add(p->conf->nulls, r->null_schema, r->nulls, r->counts.rows_out, err);
+}
+
 static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
     struct hr_sink *sink = p->conf->sink;
     struct hr_result *r = &slot->result;
     int rc = hr_judge_task(&p->judge, p->conf, slot->task, &r->rejects, err);
     p->counts.rejected = p->judge.count;
+    if (rc == 0) {
+        rc = count_nulls(p, r, err);
+    }
     if (rc == 0) {
         rc = sink->ops->schema(sink, r->out_schema, err);
     }
@@ -478,6 +490,9 @@ static int start_again(struct pipe *p, struct hr_error *err) {
     undone.rows_in = p->before.counts.rows_in - undone.rows_in;
     undone.rows_out = p->before.counts.rows_out - undone.rows_out;
     show_progress(p, &undone);
+    if (p->conf->nulls != NULL) {
+        rc = hr_nulls_copy(p->conf->nulls, &p->before.nulls, err);
+    }
     p->counts = p->before.counts;
     p->judge = p->before.judge;
     p->counts.deleted += gone;
@@ -491,7 +506,7 @@ static int start_again(struct pipe *p, struct hr_error *err) {
     p->given = p->head = 0;
     p->no_more = p->stop = false;
     p->plan_rc = 0;
-    return 0;
+    return rc;
 }
 
 /* After an interrupt of the reading side: what was read need not be read again. Whatever this
@@ -526,7 +541,9 @@ int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *c
         rc = conf->sink->ops->schema(conf->sink, hr_work_out_schema(&shape), err);
     }
     hr_worker_release(&shape);
-    remember_place(&p);
+    if (rc == 0) {
+        rc = remember_place(&p, err);
+    }
     while (rc == 0) {
         rc = conf->workers > 1 ? run_threads(&p, err) : run_inline(&p, err);
         if (rc != HR_E_CHANGED || p.lost == NULL) {
@@ -545,6 +562,7 @@ int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *c
     hr_free(p.inputs);
     hr_free(p.lost);
     hr_schema_unref(p.before.schema);
+    hr_nulls_release(&p.before.nulls);
     *counts = p.counts;
     *out_schema = p.current;
     pthread_cond_destroy(&p.changed);

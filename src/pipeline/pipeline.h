@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "pipeline/nulls.h"
 #include "plan/plan.h"
 #include "sink/sink.h"
 #include "transform/partition.h"
@@ -72,6 +73,7 @@ struct hr_pipeline_conf {
     bool cut_when_interrupted;    /* what was assembled of whole objects becomes a checkpoint */
     bool more_follows;            /* no checkpoint at the end: another run goes on with this sink */
     struct hr_progress *progress; /* NULL allowed */
+    struct hr_null_counts *nulls; /* added to, complete up to the task assembled last; NULL: none */
 };
 
 /* HR_WIDEN: a destination of one file must be started over; *out_schema then (and after success)

@@ -29,6 +29,8 @@ void hr_result_release(struct hr_result *r) {
     hr_spool_close(&r->spool);
     hr_arena_release(&r->names);
     hr_free(r->borders);
+    hr_free(r->nulls);
+    hr_schema_unref(r->null_schema);
     hr_free(r->gone);
     hr_schema_unref(r->base);
     hr_schema_unref(r->final);
@@ -193,6 +195,9 @@ static int pass_batch(struct run *run, struct hr_batch *in, struct hr_error *err
         return 0;
     }
     run->result->counts.rows_out += out->len;
+    for (int i = 0; i < out->schema->n_fields && run->conf->nulls != NULL; i++) {
+        run->result->nulls[i] += out->vecs[i].nulls;
+    }
     struct hr_worker *w = run->worker;
     if (w->encoder == NULL) {
         return 0;
@@ -442,6 +447,13 @@ static int run_once(struct run *run, struct hr_error *err) {
     r->counts = (struct hr_run_counts){.replaced = replaced};
     memset(r->gone, 0, run->task->n_pieces);
     int rc = prepare_worker(run, err);
+    if (rc == 0 && run->conf->nulls != NULL) {
+        hr_schema_unref(r->null_schema);
+        r->null_schema = hr_schema_ref(hr_transform_schema(run->worker->transform));
+        hr_free(r->nulls);
+        r->nulls = hr_calloc((size_t)r->null_schema->n_fields + 1, sizeof(*r->nulls));
+        rc = r->nulls ? 0 : hr_fail(err, HR_E_NOMEM, "could not count nulls");
+    }
     if (rc == 0) {
         rc = hr_transform_wanted(run->conf->spec, run->schema, &run->wanted, err);
     }

@@ -29,6 +29,8 @@ struct hr_result {
     struct hr_arena names; /* holds them */
     size_t n_blocks, blocks_cap;
     struct hr_run_counts counts;
+    struct hr_schema *null_schema; /* the rows', before a partition takes columns off */
+    int64_t *nulls;                /* per field of null_schema; NULL: not counted */
     struct hr_rejects rejects;
     struct hr_piece_border *borders; /* one per piece */
     bool *gone;                      /* per piece: the object was deleted */

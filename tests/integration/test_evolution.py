@@ -203,3 +203,31 @@ def test_runs(headrace_local: Headrace, tmp_path: Path) -> None:
     (table,) = [pq.read_table(p) for p in last]
     assert table["_rescued_data"].to_pylist() == ['{"id":"none"}', None]
     assert table["id"].to_pylist() == [None, 5]
+
+
+def test_drift_is_told(headrace_local: Headrace, tmp_path: Path) -> None:
+    job = Job(headrace_local, tmp_path / "job", FolderLake(tmp_path / "lake"))
+
+    def put(name: str, head: str, *lines: str) -> None:
+        job.lake.put(f"s/{name}.csv", head + "\n" + "\n".join(lines) + "\n")
+
+    put("1", "id,name,price", *(f"{i},n,{i}" for i in range(200)))
+    job.discover()
+    catalog = job.read("streams.json")
+    for entry in catalog["streams"]:
+        entry["stream"]["sync_mode"] = "incremental"
+    job.write("streams.json", catalog)
+    assert "columns changed" not in job.ok().err
+    put("2", "id,name,price", *(f"{i},n,{i}" for i in range(200)))
+    assert "columns changed" not in job.ok().err
+    put("3", "id,more,price", *(f"{i + 0.5},m,{i if i % 2 else ''}" for i in range(200)))
+    told = job.ok().err
+    assert "columns changed" in told
+    assert "added more (utf8)" in told
+    assert "widened id: int64 -> float64" in told
+    assert "only nulls now: name" in told
+    assert "nulls of price 0.0% -> 50.0%" in told
+    put("4", "id,name,price", *(f"{i},,{i if i % 2 else ''}" for i in range(200)))
+    assert "columns changed" not in job.ok().err  # as in the run before
+    put("5", "id,name,price", "7,,")
+    assert "columns changed" not in job.ok().err  # one row has no rate
