@@ -224,7 +224,7 @@ def test_drift_is_told(headrace_local: Headrace, tmp_path: Path) -> None:
     told = job.ok().err
     assert "columns changed" in told
     assert "added more (utf8)" in told
-    assert "widened id: int64 -> float64" in told
+    assert "widened id: int64 -> double" in told
     assert "only nulls now: name" in told
     assert "nulls of price 0.0% -> 50.0%" in told
     put("4", "id,name,price", *(f"{i},,{i if i % 2 else ''}" for i in range(200)))
