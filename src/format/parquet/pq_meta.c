@@ -225,9 +225,34 @@ static void read_encoding_stats(struct hr_thrift_in *in, const struct hr_thrift_
     }
 }
 
+int64_t *hr_pq_read_counts(struct hr_thrift_in *in, const struct hr_thrift_field *field,
+                           struct hr_arena *arena, size_t *out_count) {
+    struct hr_thrift_field item;
+    size_t count = hr_thrift_list(in, field, &item);
+    int64_t *values = hr_pq_list(in, arena, count, sizeof(*values));
+    for (size_t i = 0; i < count && in->bad == NULL; i++) {
+        values[i] = hr_thrift_i64(in, &item);
+    }
+    *out_count = count;
+    return values;
+}
+
+static void read_sizes(struct hr_thrift_in *in, struct hr_arena *arena,
+                       struct hr_pq_size_stats *out) {
+    for (struct hr_thrift_field f = {0}; hr_thrift_field(in, &f);) {
+        switch (f.id) {
+        case 1: out->bytes = hr_thrift_i64(in, &f); break;
+        case 2: out->reps = hr_pq_read_counts(in, &f, arena, &out->n_reps); break;
+        case 3: out->defs = hr_pq_read_counts(in, &f, arena, &out->n_defs); break;
+        default: hr_thrift_skip(in, f.type); break;
+        }
+    }
+}
+
 static void read_column_meta(struct hr_thrift_in *in, struct hr_arena *arena,
                              struct hr_pq_column *out) {
     unsigned seen = 0;
+    out->sizes = (struct hr_pq_size_stats){.bytes = -1};
     for (struct hr_thrift_field f = {0}; hr_thrift_field(in, &f);) {
         seen |= f.id > 0 && f.id < 32 ? 1u << f.id : 0;
         switch (f.id) {
@@ -251,6 +276,11 @@ static void read_column_meta(struct hr_thrift_in *in, struct hr_arena *arena,
         case 13: read_encoding_stats(in, &f, arena, out); break;
         case 14: out->bloom_filter_offset = hr_thrift_i64(in, &f); break;
         case 15: out->bloom_filter_length = hr_thrift_i32(in, &f); break;
+        case 16:
+            if (hr_thrift_is_struct(in, &f)) {
+                read_sizes(in, arena, &out->sizes);
+            }
+            break;
         default: hr_thrift_skip(in, f.type); break;
         }
     }

@@ -137,6 +137,12 @@ struct hr_pq_page_encoding_stats {
     int32_t count;
 };
 
+struct hr_pq_size_stats {
+    int64_t bytes;        /* of all values of a BYTE_ARRAY, as if without encoding; -1: not told */
+    int64_t *reps, *defs; /* how many levels of each height; NULL: not told */
+    size_t n_reps, n_defs;
+};
+
 struct hr_pq_column { /* ColumnChunk with its ColumnMetaData */
     struct hr_slice file_path;
     int64_t file_offset;
@@ -162,6 +168,7 @@ struct hr_pq_column { /* ColumnChunk with its ColumnMetaData */
     size_t n_encoding_stats;
     int64_t bloom_filter_offset;
     int32_t bloom_filter_length;
+    struct hr_pq_size_stats sizes;
 
     int64_t offset_index_offset;
     int32_t offset_index_length;

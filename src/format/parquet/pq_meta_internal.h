@@ -12,5 +12,8 @@ bool hr_pq_item_struct(struct hr_thrift_in *in, const struct hr_thrift_field *it
 void hr_pq_read_stats(struct hr_thrift_in *in, struct hr_pq_stats *out);
 /* 0, or the sticky failure of `in` as HR_E_CORRUPT naming `what`. */
 int hr_pq_finish(const struct hr_thrift_in *in, const char *what, struct hr_error *err);
+/* A list of i64; *out_count how many. */
+int64_t *hr_pq_read_counts(struct hr_thrift_in *in, const struct hr_thrift_field *field,
+                           struct hr_arena *arena, size_t *out_count);
 
 #endif

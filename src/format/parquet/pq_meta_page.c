@@ -186,18 +186,6 @@ static bool *read_null_pages(struct hr_thrift_in *in, const struct hr_thrift_fie
     return values;
 }
 
-static int64_t *read_counts(struct hr_thrift_in *in, const struct hr_thrift_field *field,
-                            struct hr_arena *arena, size_t *out_count) {
-    struct hr_thrift_field item;
-    size_t count = hr_thrift_list(in, field, &item);
-    int64_t *values = hr_pq_list(in, arena, count, sizeof(*values));
-    for (size_t i = 0; i < count && in->bad == NULL; i++) {
-        values[i] = hr_thrift_i64(in, &item);
-    }
-    *out_count = count;
-    return values;
-}
-
 int hr_pq_column_index_decode(struct hr_slice bytes, struct hr_arena *arena,
                               struct hr_pq_column_index *out, struct hr_error *err) {
     struct hr_thrift_in in;
@@ -210,7 +198,7 @@ int hr_pq_column_index_decode(struct hr_slice bytes, struct hr_arena *arena,
         case 2: out->min_values = read_bounds(&in, &f, arena, &n_min); break;
         case 3: out->max_values = read_bounds(&in, &f, arena, &n_max); break;
         case 4: out->boundary_order = hr_thrift_i32(&in, &f); break;
-        case 5: out->null_counts = read_counts(&in, &f, arena, &n_nulls); break;
+        case 5: out->null_counts = hr_pq_read_counts(&in, &f, arena, &n_nulls); break;
         default: hr_thrift_skip(&in, f.type); break;
         }
     }

@@ -215,7 +215,10 @@ static int64_t target_rows(struct reader *r) {
         const struct hr_pq_column *c = &g->columns[leaf->ordinal];
         const uint64_t stored =
             c->total_uncompressed_size > 0 ? (uint64_t)c->total_uncompressed_size : 0;
-        const uint64_t decoded = (uint64_t)c->num_values * (leaf->out_width + 1u);
+        uint64_t decoded = (uint64_t)c->num_values * (leaf->out_width + 1u);
+        if (c->sizes.bytes > 0) { /* what a dictionary does not show */
+            decoded += (uint64_t)c->sizes.bytes;
+        }
         bytes += stored > decoded ? stored : decoded;
     }
     const uint64_t rows = g->num_rows > 0 ? (uint64_t)g->num_rows : 1;

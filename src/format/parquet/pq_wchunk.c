@@ -334,6 +334,29 @@ static int pages(struct chunk *c) {
     return rc;
 }
 
+static int64_t *count_levels(struct chunk *c, const uint8_t *levels, int max) {
+    int64_t *counts = hr_arena_calloc(c->arena, (size_t)max + 1, sizeof(*counts));
+    for (size_t i = 0; counts != NULL && i < c->col->n_levels; i++) {
+        counts[levels[i]]++;
+    }
+    return counts;
+}
+
+/* The histograms of SizeStatistics, where the levels say more than the null count. */
+static int level_counts(struct chunk *c) {
+    const struct hr_pqw_leaf *leaf = c->col->leaf;
+    if (hr_pqw_flat(leaf)) {
+        return 0;
+    }
+    c->meta->def_counts = count_levels(c, c->col->defs.ptr, leaf->max_def);
+    if (leaf->max_rep > 0) {
+        c->meta->rep_counts = count_levels(c, c->col->reps.ptr, leaf->max_rep);
+    }
+    return c->meta->def_counts == NULL || (leaf->max_rep > 0 && c->meta->rep_counts == NULL)
+               ? no_memory(c)
+               : 0;
+}
+
 static int bloom(struct chunk *c) {
     if (!c->col->leaf->bloom || c->col->n_values == 0) {
         return 0;
@@ -378,5 +401,6 @@ int hr_pqw_chunk(const struct hr_pqw_conf *conf, const struct hr_pqw_col *col,
     }
     rc = rc != 0 || !conf->statistics ? rc : put_stats(&c);
     rc = rc != 0 || !conf->page_index ? rc : put_column_index(&c);
+    rc = rc != 0 || !conf->statistics ? rc : level_counts(&c);
     return rc != 0 ? rc : bloom(&c);
 }

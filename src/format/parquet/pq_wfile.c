@@ -86,6 +86,30 @@ static void put_encoding_stats(struct hr_thrift_out *t, const struct hr_pqw_chun
 }
 
 /* ColumnChunk up to and including field 3, with offsets of the file. */
+static void put_counts(struct hr_thrift_out *t, int id, const int64_t *counts, int max) {
+    if (counts != NULL) {
+        hr_thrift_put_list(t, id, HR_THRIFT_I64, (size_t)max + 1);
+        for (int i = 0; i <= max; i++) {
+            hr_thrift_item_i64(t, counts[i]);
+        }
+    }
+}
+
+/* SizeStatistics: what the values take without encoding, how many there are at each level. */
+static void put_sizes(struct hr_thrift_out *t, const struct hr_pqw_leaf *leaf,
+                      const struct hr_pqw_chunk_meta *m) {
+    if (m->byte_array_bytes < 0 && m->def_counts == NULL && m->rep_counts == NULL) {
+        return;
+    }
+    hr_thrift_put_struct(t, 16);
+    if (m->byte_array_bytes >= 0) {
+        hr_thrift_put_i64(t, 1, m->byte_array_bytes);
+    }
+    put_counts(t, 2, m->rep_counts, leaf->max_rep);
+    put_counts(t, 3, m->def_counts, leaf->max_def);
+    hr_thrift_put_end(t);
+}
+
 static void put_chunk(struct hr_thrift_out *t, const struct hr_pqw_leaf *leaf,
                       const struct hr_pqw_chunk_meta *m, int64_t base) {
     hr_thrift_put_i64(t, 2, 0); /* file_offset: deprecated, 0 where the metadata is only here */
@@ -114,11 +138,7 @@ static void put_chunk(struct hr_thrift_out *t, const struct hr_pqw_leaf *leaf,
         hr_thrift_put_i64(t, 14, base + m->bloom_offset);
         hr_thrift_put_i32(t, 15, m->bloom_len);
     }
-    if (m->byte_array_bytes >= 0) { /* SizeStatistics */
-        hr_thrift_put_struct(t, 16);
-        hr_thrift_put_i64(t, 1, m->byte_array_bytes);
-        hr_thrift_put_end(t);
-    }
+    put_sizes(t, leaf, m);
     hr_thrift_put_end(t);
 }
 

@@ -180,6 +180,7 @@ struct hr_pqw_chunk_meta { /* a ColumnMetaData whose offsets are relative to the
     bool sorted;           /* integers in ascending order, no nulls, not all equal */
     int64_t n_levels;
     int64_t byte_array_bytes;         /* BYTE_ARRAY: bytes of all values; else -1 */
+    int64_t *rep_counts, *def_counts; /* levels of each height; NULL: the null count says it */
     int64_t uncompressed, compressed; /* headers included */
     int64_t offset;                   /* of the first page */
     int64_t data_offset;              /* of the first data page */

@@ -550,6 +550,34 @@ static void noise_is_not_compressed(void **state) {
     file_close(&f);
 }
 
+/* list<utf8>: [a, null], null, [], [bcd] */
+static void sizes_and_levels_are_counted(void **state) {
+    (void)state;
+    struct hr_schema *schema;
+    struct hr_batch *batch = one_column("list<utf8>", &schema);
+    struct hr_write_opts opts = round_options("snappy");
+    struct hr_vec *list = &batch->vecs[0];
+    struct file f;
+    assert_int_equal(hr_vec_append_bytes(&list->children[0], "a", 1, NULL), 0);
+    assert_int_equal(hr_vec_append_null(&list->children[0], NULL), 0);
+    assert_int_equal(hr_vec_append_list_end(list, NULL), 0);
+    assert_int_equal(hr_vec_append_null(list, NULL), 0);
+    assert_int_equal(hr_vec_append_list_end(list, NULL), 0);
+    assert_int_equal(hr_vec_append_bytes(&list->children[0], "bcd", 3, NULL), 0);
+    assert_int_equal(hr_vec_append_list_end(list, NULL), 0);
+    batch->len = 4;
+    file_open(&f, batch, &opts);
+    const struct hr_pq_size_stats *s = &column(&f, 0, 0)->sizes;
+    static const int64_t reps[] = {4, 1}, defs[] = {1, 1, 1, 2};
+    assert_int_equal(s->bytes, 4);
+    assert_int_equal(s->n_reps, 2);
+    assert_int_equal(s->n_defs, 4);
+    assert_memory_equal(s->reps, reps, sizeof(reps));
+    assert_memory_equal(s->defs, defs, sizeof(defs));
+    file_close(&f);
+    done(batch, schema);
+}
+
 static void the_footer_names_its_writer(void **state) {
     (void)state;
     struct hr_write_opts opts = round_options(NULL);
@@ -581,6 +609,7 @@ int main(void) {
         cmocka_unit_test(encodings_by_the_values),
         cmocka_unit_test(classic_files_hold_nothing_new),
         cmocka_unit_test(noise_is_not_compressed),
+        cmocka_unit_test(sizes_and_levels_are_counted),
         cmocka_unit_test(the_footer_names_its_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
