@@ -352,15 +352,13 @@ static int recover_journal(struct hr_state *s, struct hr_error *err) {
 
 /* ---- life ---- */
 
-/* "s3://…" and "mem:…" are stores; all else is a file. */
+/* "mem:…" and whatever is a URL is a store (or an unknown one, which it will say); all else is a
+ * file. */
 static const struct hr_state_backend *backend_of(const char *path) {
-    static const char *const schemes[] = {"s3:", "s3a:", "s3n:", "mem:"};
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-        if (strncmp(path, schemes[i], strlen(schemes[i])) == 0) {
-            return &hr_state_remote;
-        }
-    }
-    return &hr_state_local;
+    const size_t n = strspn(path, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
+    const bool file = strncmp(path, "file:", 5) == 0;
+    const bool url = strncmp(path, "mem:", 4) == 0 || (n > 0 && strncmp(path + n, "://", 3) == 0);
+    return url && !file ? &hr_state_remote : &hr_state_local;
 }
 
 static int open_parts(struct hr_state *s, const struct hr_state_conf *conf, struct hr_error *err) {

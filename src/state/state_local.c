@@ -34,6 +34,26 @@ static void local_close(void *self) {
     hr_free(l);
 }
 
+/* "file:PATH" as everywhere else, or a path. */
+static int plain_path(const char *text, char **out, struct hr_error *err) {
+    struct hr_url url = {0};
+    struct hr_buf path;
+    hr_buf_init(&path, 0);
+    int rc = 0;
+    if (strncmp(text, "file:", 5) != 0) {
+        rc = hr_buf_append_str(&path, text, err);
+    } else {
+        rc = hr_url_parse(text, &url, err);
+        if (rc == 0) {
+            rc = hr_buf_printf(&path, err, "%s/%s", url.bucket, url.key);
+        }
+    }
+    *out = rc == 0 ? hr_buf_detach(&path) : NULL;
+    hr_url_release(&url);
+    hr_buf_release(&path);
+    return rc == 0 && *out == NULL ? hr_fail(err, HR_E_NOMEM, "could not allocate the state") : rc;
+}
+
 static int local_open(const struct hr_state_conf *conf, void **out, struct hr_state_names *names,
                       struct hr_error *err) {
     struct local *l = hr_calloc(1, sizeof(*l));
@@ -41,11 +61,15 @@ static int local_open(const struct hr_state_conf *conf, void **out, struct hr_st
         return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
     }
     l->lock_fd = l->ledger_fd = -1;
-    l->path = hr_strdup(conf->path);
-    l->journal = hr_file_beside(conf->path, ".journal");
-    l->ledger = hr_file_beside(conf->path, ".ledger");
-    l->lock = hr_file_beside(conf->path, ".lock");
-    if (l->path == NULL || l->journal == NULL || l->ledger == NULL || l->lock == NULL) {
+    const int rc = plain_path(conf->path, &l->path, err);
+    if (rc != 0) {
+        local_close(l);
+        return rc;
+    }
+    l->journal = hr_file_beside(l->path, ".journal");
+    l->ledger = hr_file_beside(l->path, ".ledger");
+    l->lock = hr_file_beside(l->path, ".lock");
+    if (l->journal == NULL || l->ledger == NULL || l->lock == NULL) {
         local_close(l);
         return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
     }

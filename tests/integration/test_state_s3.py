@@ -144,6 +144,7 @@ def test_keys_of_the_destination_reach_the_state(job: Job) -> None:
     [
         ("s3://{bucket}", 2, "must name one object"),
         ("s3://{bucket}/folder/", 2, "must name one object"),
+        ("gs://{bucket}/state.json", 2, "its scheme is not known"),
         ("s3://no-such-bucket-{bucket}/state.json", 4, "the bucket does not exist"),
     ],
 )
@@ -153,6 +154,18 @@ def test_urls_that_cannot_be(job: Job, url: str, code: int, words: str) -> None:
     assert refused.returncode == code, refused.stderr
     assert words in refused.stderr
     assert job.rows() == []
+
+
+def test_file_urls(job: Job) -> None:
+    """As everywhere else; the same file by path goes on where the URL left off."""
+    job.state = f"file:{job.folder}/local/state.json"
+    (job.folder / "local").mkdir()
+    done = job.sync()
+    assert done.returncode == 0, done.stderr
+    assert json.loads((job.folder / "local/state.json").read_text())["streams"]
+    job.state = "local/state.json"
+    assert job.sync().returncode == 0
+    assert len(job.rows()) == 5000
 
 
 def test_damaged_control_object(job: Job) -> None:
