@@ -721,6 +721,7 @@ static int run_streams(struct sync *s, struct hr_error *err) {
 
 static void release(struct sync *s) {
     hr_watch_stop(s->watch);
+    s->watch = NULL;
     hr_task_free(s->pending);
     if (s->plan != NULL) {
         struct hr_plan_totals totals;
@@ -746,6 +747,11 @@ static void release(struct sync *s) {
     hr_budget_free(s->budget);
 }
 
+static void state_store(void *user, struct hr_store *store) {
+    struct sync *s = user;
+    hr_watch_also(s->watch, store);
+}
+
 /* with_source: not for what only changes the destination. */
 static int open_all(struct sync *s, bool with_source, struct hr_error *err) {
     const struct hr_settings *settings = s->conf->settings;
@@ -765,7 +771,9 @@ static int open_all(struct sync *s, bool with_source, struct hr_error *err) {
                                        .dst = s->dst,
                                        .destination = s->dst ? s->dst->label : "",
                                        .access = hr_run_state_access(settings, &access),
-                                       .lease_seconds = (int)settings->sync.state_lease_seconds};
+                                       .lease_seconds = (int)settings->sync.state_lease_seconds,
+                                       .store_is = state_store,
+                                       .user = s};
     if (rc == 0) {
         rc = hr_state_open(&conf, &s->state, err);
     }

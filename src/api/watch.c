@@ -14,7 +14,7 @@
 struct hr_watch {
     void (*cancel_sources)(void *user);
     void *user;
-    struct hr_store *dst;
+    struct hr_store *dst, *also;
     int64_t deadline; /* monotonic; INT64_MAX never */
     pthread_t thread;
     pthread_mutex_t lock;
@@ -40,7 +40,10 @@ static void cancel_destination(struct hr_watch *w) {
     if (w->dst != NULL) {
         hr_watch_cancel_store(w->dst);
     }
-    w->dst = NULL;
+    if (w->also != NULL) {
+        hr_watch_cancel_store(w->also);
+    }
+    w->dst = w->also = NULL;
 }
 
 /* Until the next look. Below the lock. */
@@ -112,6 +115,14 @@ struct hr_watch *hr_watch_start(void (*cancel_sources_fn)(void *user), void *use
         return NULL;
     }
     return w;
+}
+
+void hr_watch_also(struct hr_watch *watch, struct hr_store *store) {
+    if (watch != NULL) {
+        pthread_mutex_lock(&watch->lock);
+        watch->also = store;
+        pthread_mutex_unlock(&watch->lock);
+    }
 }
 
 bool hr_watch_stop(struct hr_watch *watch) {

@@ -17,6 +17,9 @@ struct hr_watch;
  * never. NULL: no memory or no thread, then nothing is watched. */
 struct hr_watch *hr_watch_start(void (*cancel_sources)(void *user), void *user,
                                 struct hr_store *dst, int64_t deadline_s);
+/* One more store that is cancelled like the destination (where the state is); NULL takes it back.
+ * watch NULL allowed. */
+void hr_watch_also(struct hr_watch *watch, struct hr_store *store);
 /* The usual cancel_sources: `user` is the struct hr_store. */
 void hr_watch_cancel_store(void *user);
 /* True when the deadline cancelled something. NULL allowed. */

@@ -27,6 +27,10 @@ struct hr_state_conf {
     /* How a state on S3 is reached: endpoint, keys, TLS …; scheme and bucket are those of `path`.
      * Borrowed during open. NULL: what the environment says. */
     const struct hr_store_conf *access;
+    /* Called with the store of a state on S3 when it is opened, and with NULL before it is closed:
+     * who interrupts a run must reach it too. NULL: nobody asks. */
+    void (*store_is)(void *user, struct hr_store *store);
+    void *user;
     int lease_seconds; /* state on S3: how long a silent run keeps it; 0: 60 */
 };
 

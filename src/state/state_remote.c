@@ -25,11 +25,16 @@ struct remote {
     int lease_seconds;
     struct hr_control *control;
     char etag[80]; /* of the document; "": none */
+    void (*store_is)(void *user, struct hr_store *store);
+    void *user;
 };
 
 static void remote_close(void *self) {
     struct remote *r = self;
     hr_control_close(r->control);
+    if (r->store_is != NULL) {
+        r->store_is(r->user, NULL);
+    }
     hr_store_close(r->store);
     hr_url_release(&r->url);
     hr_free(r->name);
@@ -76,7 +81,13 @@ static int open_parts(struct remote *r, const struct hr_state_conf *conf, struct
     if (store.timeout_seconds == 0 || store.timeout_seconds > r->lease_seconds) {
         store.timeout_seconds = r->lease_seconds < 10 ? 10 : r->lease_seconds;
     }
-    return hr_store_open(&store, &r->store, err);
+    rc = hr_store_open(&store, &r->store, err);
+    if (rc == 0 && conf->store_is != NULL) {
+        r->store_is = conf->store_is;
+        r->user = conf->user;
+        r->store_is(r->user, r->store);
+    }
+    return rc;
 }
 
 static int remote_open(const struct hr_state_conf *conf, void **out, struct hr_state_names *names,

@@ -160,6 +160,29 @@ def test_what_was_read_is_kept(job: Job, proxy: Proxy, s3: Any, bucket: str, wor
     assert rows_at_destination(s3, bucket) == list(range(FILES * ROWS))
 
 
+@pytest.mark.parametrize("kind", ["get", "upload_part"])
+def test_a_state_on_s3_is_free_again(
+    job: Job, proxy: Proxy, s3: Any, bucket: str, kind: str
+) -> None:
+    """The claim is given back on the way out: the next run need not wait for its lease to end."""
+    hold = Hold()
+    proxy.fault("call", kind=kind, skip=1, times=1, call=hold)
+    command = [a if a != "state.json" else f"s3://{bucket}/state.json" for a in job.command(*STEPS)]
+    running = job.headrace.start(*command, cwd=job.folder)
+    assert hold.reached.wait(30), running.communicate(timeout=5)
+    running.send_signal(signal.SIGTERM)
+    try:
+        code = running.wait(HOLD_S - 10)
+    finally:
+        hold.release.set()
+    err = running.communicate()[1].decode()
+    assert code == 143, err
+    done = job.run(*command)
+    assert done.code == 0, done.err
+    assert rows_at_destination(s3, bucket) == list(range(FILES * ROWS))
+    assert s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+
+
 @pytest.mark.parametrize("kind", ["get", "complete_multipart"])
 def test_a_second_signal_ends_it_at_once(
     job: Job, proxy: Proxy, s3: Any, bucket: str, kind: str
