@@ -144,7 +144,7 @@ def test_keys_of_the_destination_reach_the_state(job: Job) -> None:
     [
         ("s3://{bucket}", 2, "must name one object"),
         ("s3://{bucket}/folder/", 2, "must name one object"),
-        ("gs://{bucket}/state.json", 2, "its scheme is not known"),
+        ("gs://{bucket}/state.json", 2, "its scheme is not built in"),
         ("s3://no-such-bucket-{bucket}/state.json", 4, "the bucket does not exist"),
     ],
 )
