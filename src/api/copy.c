@@ -184,15 +184,17 @@ static int check_columns(const struct copy *c, struct hr_error *err) {
 /* Folders by value need a destination of many files. */
 static int open_partition(struct copy *c, struct hr_error *err) {
     const struct hr_dest *dest = &c->settings->dest;
-    if (dest->partition_by.count == 0) {
-        return 0;
+    int rc = hr_run_partition(c->settings, NULL, hr_run_time_us(c->settings), &c->spec,
+                              &c->partition, err);
+    if (rc != 0 || c->partition == NULL) {
+        return rc;
     }
     if (c->conf->stream_fd >= 0 || dest->place.object != NULL) {
         hr_fail(err, HR_E_USAGE, "could not partition the output: the destination is one file");
         hr_error_hint(err, "name a folder: end it in '/'");
         return HR_E_USAGE;
     }
-    return hr_partition_by(&dest->partition_by, dest->max_partitions, &c->partition, err);
+    return 0;
 }
 
 static bool quarantines(const struct hr_settings *settings) {

@@ -150,6 +150,27 @@ struct hr_put_opts hr_run_put_opts(const struct hr_settings *settings) {
     return (struct hr_put_opts){.storage_class = dest->storage_class, .tagging = dest->tags};
 }
 
+int hr_run_partition(const struct hr_settings *settings, const char *regex, int64_t run_us,
+                     struct hr_transform_spec *spec, struct hr_partition_spec **out,
+                     struct hr_error *err) {
+    const struct hr_dest *dest = &settings->dest;
+    const bool by = dest->partition_by.count > 0;
+    const char *path = regex != NULL && regex[0] != '\0' ? regex : dest->path_template;
+    int rc = 0;
+    *out = NULL;
+    if (by && dest->path_template != NULL) {
+        hr_fail(err, HR_E_CONFIG, "could not use path_template and partition_by at once");
+        hr_error_hint(err, "write name={column,none,} into path_template");
+        return HR_E_CONFIG;
+    }
+    if (path != NULL) {
+        rc = hr_partition_regex(path, run_us, dest->max_partitions, out, err);
+    } else if (by) {
+        rc = hr_partition_by(&dest->partition_by, dest->max_partitions, out, err);
+    }
+    return rc == 0 && *out != NULL ? hr_partition_columns(*out, spec, err) : rc;
+}
+
 int hr_run_object_sink(const struct hr_settings *settings, const struct hr_object_sink_conf *conf,
                        bool gather, struct hr_sink **out, struct hr_error *err) {
     struct hr_sink *files = NULL;

@@ -50,6 +50,12 @@ void hr_run_add_counts(struct hr_run_counts *sum, const struct hr_run_counts *co
  * for data should remove them); the strings stay the settings'. */
 struct hr_put_opts hr_run_put_opts(const struct hr_settings *settings);
 
+/* Folders by the rows' values: the catalog's `regex`, else path_template, else partition_by; *out
+ * NULL: none. Hidden columns the path needs are added to `spec`. */
+int hr_run_partition(const struct hr_settings *settings, const char *regex, int64_t run_us,
+                     struct hr_transform_spec *spec, struct hr_partition_spec **out,
+                     struct hr_error *err);
+
 /* The sink for files below `prefix` (key NULL) or at one key; with `gather` blocks come from many
  * folders (see sink/sink.h). */
 int hr_run_object_sink(const struct hr_settings *settings, const struct hr_object_sink_conf *conf,

@@ -556,21 +556,6 @@ static void close_table(struct sync *s) {
     s->commit = NULL;
 }
 
-/* The catalog's path, else the destination's columns; *out NULL: one folder. */
-static int table_partition(const struct sync *s, const struct hr_stream *stream,
-                           struct hr_transform_spec *spec, struct hr_partition_spec **out,
-                           struct hr_error *err) {
-    const struct hr_dest *dest = &s->conf->settings->dest;
-    int rc = 0;
-    *out = NULL;
-    if (stream->partition_regex != NULL && stream->partition_regex[0] != '\0') {
-        rc = hr_partition_regex(stream->partition_regex, s->run_us, dest->max_partitions, out, err);
-    } else if (dest->partition_by.count > 0) {
-        rc = hr_partition_by(&dest->partition_by, dest->max_partitions, out, err);
-    }
-    return rc == 0 && *out != NULL ? hr_partition_columns(*out, spec, err) : rc;
-}
-
 /* Say how the stream's columns differ from the catalog's and the last run's. */
 static int report_drift(struct sync *s, const struct hr_stream *stream,
                         const struct hr_schema *before, const struct hr_schema *after,
@@ -612,7 +597,8 @@ static int run_table(struct sync *s, struct hr_error *err) {
         rc = hr_run_rescue(s->conf->settings, &schema, &spec, err);
     }
     if (rc == 0) {
-        rc = table_partition(s, stream, &spec, &partition, err);
+        rc = hr_run_partition(s->conf->settings, stream->partition_regex, s->run_us, &spec,
+                              &partition, err);
     }
     if (rc == 0) {
         rc = open_table(s, stream, t, partition != NULL, err);

@@ -182,7 +182,8 @@ static bool is_read(const struct hr_sync_conf *conf, const struct hr_stream *str
                     const struct hr_column *c) {
     return c->kind == HR_COL_DATA &&
            (c->selected || md5_ids(conf) || rescues(conf) || is_given(stream->filter_config) ||
-            is_given(stream->filter_text) || is_given(stream->partition_regex));
+            is_given(stream->filter_text) || is_given(stream->partition_regex) ||
+            is_given(conf->settings->dest.path_template));
 }
 
 int hr_sync_read_schema(const struct hr_sync_conf *conf, const struct hr_stream *stream,

@@ -24,10 +24,13 @@ const struct hr_option hr_rows_dest[] = {
     {FIELD(max_partitions), .type = HR_OPT_INT, .def = "10000", RANGE(1, 10000000),
      .unit = "folders",
      .text = "Most folders of one commit by partition_by or partition_regex; more is an error."},
-    {FIELD(path_template), .type = HR_OPT_STRING, .text = "Folders of the output files.",
-     .missing = "Put the folder into uri."},
+    {FIELD(path_template), .type = HR_OPT_STRING,
+     .text = "Folders below the destination, like year={at,none,YYYY}/{now(),,MM}: literal text and "
+             "groups of a column (or now()), what stands for null, and YYYY, MM, WW, DD, HH or "
+             "nothing. The columns stay in the files."},
     {FIELD(file_name_template), .type = HR_OPT_STRING, .text = "Names of the output files.",
-     .missing = "Files are named LINEAGE-SEQ-INDEX."},
+     .missing = "Files are named LINEAGE-SEQ-INDEX, by which recovery, gc and verify know them; "
+                "folders can be chosen with path_template."},
     {FIELD(max_file_size_mb), .type = HR_OPT_DOUBLE, .def = "512", RANGE(1, 5e6), .unit = "MiB",
      .text = "A new file begins when one would grow larger."},
     {FIELD(row_group_rows), .type = HR_OPT_INT, .def = "122880", RANGE(1, 100000000),

@@ -310,11 +310,11 @@ static int check_pattern(const char *text, struct hr_error *err) {
         return 0;
     }
     char shown[120];
-    hr_fail(err, HR_E_CONFIG, "could not use partition_regex '%s'",
+    hr_fail(err, HR_E_CONFIG, "could not use the path '%s' of the output",
             hr_printable(hr_slice_str(text), 80, shown, sizeof(shown)));
     hr_error_hint(err,
-                  "it is at most %d bytes of folder names, none of them '.', '..' or "
-                  "_headrace, without backslashes",
+                  "partition_regex or path_template is at most %d bytes of folder names, none of "
+                  "them '.', '..' or _headrace, without backslashes",
                   PATTERN_MAX);
     return HR_E_CONFIG;
 }

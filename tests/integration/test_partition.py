@@ -245,6 +245,27 @@ def test_a_value_too_long_for_a_folder(headrace_local: Headrace, tmp_path: Path)
     assert "too long for a folder" in err
 
 
+def test_path_template_keeps_the_columns(headrace_local: Headrace, tmp_path: Path) -> None:
+    want = sales(tmp_path / "in", files=2, rows=500)
+    out = tmp_path / "out"
+    headrace_local.ok(
+        *("copy", f"{tmp_path}/in/*.csv", f"{out}/", "--columns", "id,country"),
+        *("--set", "destination.path_template=run={now(),,YYYY}/{day,none,YYYY}-{day,none,MM}"),
+        *("--set", "run_time=2031-01-02T03:04:05Z"),
+    )
+    assert {p.name for p in (out / "run=2031").iterdir()} == {f"2024-{m:02d}" for m in range(1, 13)}
+    found = [pq.ParquetFile(p).read() for p in sorted(out.rglob("*.parquet"))]
+    assert found[0].column_names == ["id", "country"]  # day only led to the folder
+    rows = rows_of(pa.concat_tables(found), ["id"])
+    assert rows == rows_of(want, ["id"])
+    code, _, err = headrace_local(
+        *("copy", f"{tmp_path}/in/*.csv", f"{tmp_path}/no/", "--partition-by", "country"),
+        *("--set", "destination.path_template={day,none,YYYY}"),
+    )
+    assert code == 2
+    assert "path_template and partition_by at once" in err
+
+
 # ---- Olake's partition_regex ----
 
 
