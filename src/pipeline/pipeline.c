@@ -105,7 +105,10 @@ static bool borders_agree(struct pipe *p, const struct slot *slot) {
     for (size_t i = 0; i < slot->task->n_pieces; i++) {
         const struct hr_piece *piece = &slot->task->pieces[i];
         const struct hr_piece_border *b = &slot->result.borders[i];
-        if (piece->begin > 0 && end >= 0 && b->first_record >= 0 && b->first_record != end) {
+        const int64_t stop = piece->end >= 0 ? piece->end : piece->size;
+        /* No record found (-1) is a guess too: right only if the last one went to the end. */
+        if (piece->begin > 0 && !piece->exact && end >= 0 &&
+            (b->first_record >= 0 ? b->first_record != end : end < stop)) {
             return false;
         }
         end = piece->last || b->end_record < 0 ? (piece->last ? -1 : end) : b->end_record;

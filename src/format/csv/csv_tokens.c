@@ -660,11 +660,14 @@ int hr_csv_tokens_skip(struct csv_tokens *t, int64_t n, struct hr_error *err) {
 
 /* Lines end at LF (with or without a CR in front) unless the first window has CRs and no LF outside
  * quotes; a lone CR in a file of LFs is data. */
-static uint8_t find_newline(const struct csv_tokens *t) {
+static uint8_t find_newline(const struct csv_tokens *t, bool guess) {
     const uint8_t *text = t->in.text;
     const uint8_t *lf = memchr(text, '\n', t->in.len);
     if (memchr(text, '\r', lf != NULL ? (size_t)(lf - text) : t->in.len) == NULL) {
         return '\n';
+    }
+    if (guess && lf == NULL) {
+        return '\r'; /* which of the CRs stand in quotes nobody knows here */
     }
     bool inside = false;
     bool carriage = false;
@@ -716,7 +719,7 @@ int hr_csv_tokens_open(struct csv_tokens *t, struct hr_source *src, struct csv_d
     if (rc == 0) {
         t->marks = (struct csv_marks){.delim = d->delim[0],
                                       .quote = (uint8_t)(d->quote >= 0 ? d->quote : 0),
-                                      .newline = find_newline(t),
+                                      .newline = find_newline(t, begin > 0 && !params->split_exact),
                                       .quoting = d->quote >= 0};
         rc = begin > 0 ? enter_split(t, params->split_exact, err) : 0;
     }
