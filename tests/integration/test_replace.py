@@ -177,6 +177,35 @@ def test_only_the_open_checkpoint_is_redone(
     assert job.leftovers() == []
 
 
+def test_bad_records_are_quarantined_once(job: Job, proxy: Proxy, put: Any) -> None:
+    """Those of the version that was given up do not stay behind."""
+    bad = "1,v1\n"  # a field short
+    first = csv_rows(1000, BIG, "v1").decode().replace(f"2000,v1,{'x' * 78}\n", bad)
+    put("data/ev/a.csv", csv_rows(0, 100, "v1") + bad.encode())
+    put("data/ev/big.csv", first)
+
+    def replace(request: Request) -> None:
+        put("data/ev/big.csv", csv_rows(1000, BIG, "v2") + b"2,v2\n3,v2\n")
+
+    fault = proxy.fault("call", kind="get", key=r"big\.", skip=5, call=replace)
+    done = job.sync("csv", "incremental", "--set", "on_error=quarantine", partition="{version,x,}")
+    assert done.code == 0, done.err
+    assert fault.hits == 1
+    assert job.rows() == want({0: "v1", 1000: "v2"}, {0: 100, 1000: BIG})
+    kept = [
+        json.loads(line)["record"].strip()
+        for path in job.out.rglob("_quarantine/*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert sorted(kept) == ["1,v1", "2,v2", "3,v2"]
+    checked = job.headrace(
+        *("verify", "--config", "source.json", "--destination", "destination.json"),
+        *("--state", "state.json"),
+        cwd=job.folder,
+    )
+    assert checked.code == 0, checked.err
+
+
 def test_replaced_each_time(job: Job, proxy: Proxy, put: Any) -> None:
     put("data/ev/a.csv", csv_rows(0, 12_000, "v1"))
     put("data/ev/big.csv", csv_rows(100_000, BIG, "v1"))
