@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,6 +269,18 @@ class Job:
         else:
             state = json.loads((self.folder / "state.json").read_text())
         assert state["streams"], where
+
+
+def wait_until_stopped(pid: int) -> None:
+    """Until the process stands at the place where it was to stop."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "T":
+            return
+        assert state != "Z", "the run ended before the place where it was to stop"
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} did not stop")
 
 
 def places(job: Job) -> int:

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from conftest import Headrace
-from kill_matrix import Cell, Job, Place, lake, places
+from kill_matrix import Cell, Job, Place, lake, places, wait_until_stopped
 from minio_server import Minio
 from proxy import Proxy
-from test_kill import wait_until_stopped
 
 ON_S3 = Cell("s3", "s3", "incremental", 1)
 
