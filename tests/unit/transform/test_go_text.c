@@ -121,7 +121,7 @@ static void check(struct hr_vec *vec, struct hr_field *field, bool as_doubles, c
 static void check_number(int id, double value, const char *sprint, const char *json) {
     struct hr_vec vec;
     struct hr_field field;
-    one(&vec, &field, hr_type(id));
+    one(&vec, &field, hr_type((enum hr_type_id)id));
     assert_int_equal(hr_vec_append_f64(&vec, value, NULL), 0);
     check(&vec, &field, false, sprint, json);
 }
@@ -144,7 +144,7 @@ static void check_integer(int id, int64_t value, bool as_doubles, const char *sp
                           const char *json) {
     struct hr_vec vec;
     struct hr_field field;
-    one(&vec, &field, hr_type(id));
+    one(&vec, &field, hr_type((enum hr_type_id)id));
     assert_int_equal(hr_vec_append_i64(&vec, value, NULL), 0);
     check(&vec, &field, as_doubles, sprint, json);
 }
