@@ -106,6 +106,9 @@ void hr_error_detail(struct hr_error *err, const char *format, ...)
 void hr_error_object(struct hr_error *err, const char *key); /* only when not set yet */
 /* -1 / NULL leave a field as it is. */
 void hr_error_place(struct hr_error *err, int64_t byte_offset, int64_t line, const char *column);
+/* The line was counted from a place `before` lines into the object: correct it, in the message too.
+ */
+void hr_error_move_line(struct hr_error *err, int64_t before);
 
 /* Table look-ups. Unknown codes answer as INTERNAL. */
 const char *hr_code_name(int code); /* "FORMAT" */

@@ -207,3 +207,20 @@ void hr_error_format(const struct hr_error *err, char *out, unsigned long size) 
     }
 #undef ADD
 }
+
+void hr_error_move_line(struct hr_error *err, int64_t before) {
+    char was[40];
+    char rest[sizeof(err->message)];
+    if (err == NULL || err->line <= 0 || before <= 0) {
+        return;
+    }
+    const int n = snprintf(was, sizeof(was), "line %lld", (long long)err->line);
+    err->line += before;
+    char *at = strstr(err->message, was);
+    if (at == NULL || (at[n] >= '0' && at[n] <= '9')) {
+        return;
+    }
+    snprintf(rest, sizeof(rest), "%s", at + n);
+    snprintf(at, sizeof(err->message) - (size_t)(at - err->message), "line %lld%s",
+             (long long)err->line, rest);
+}

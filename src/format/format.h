@@ -145,6 +145,8 @@ struct hr_reader {
     struct hr_schema *needs;  /* after HR_WIDEN, owned by the reader */
     int64_t first_record;     /* text splits: byte where the first record started, -1 none */
     int64_t end_record;       /* text splits, after HR_END: byte where the next record starts */
+    int64_t end_line;         /* and the number of its line, as this reader counts them: the line at
+                                 which it began is 1; 0 not counted */
     int64_t rows, nulled, rejected; /* counted so far */
 };
 

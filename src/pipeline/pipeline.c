@@ -35,11 +35,12 @@ struct pipe {
     struct hr_judge judge;
     struct hr_input *inputs; /* since the last checkpoint */
     size_t n_inputs, inputs_cap;
-    int64_t border_end; /* where the last split of the open object ended, -1 none */
-    int64_t seq;        /* of the last task assembled, -1 none */
-    char *lost;         /* key of an object that changed half way */
-    int redos;          /* since the last checkpoint */
-    struct {            /* what to go back to then */
+    int64_t lines_before; /* of the open object, in front of its next split */
+    int64_t border_end;   /* where the last split of the open object ended, -1 none */
+    int64_t seq;          /* of the last task assembled, -1 none */
+    char *lost;           /* key of an object that changed half way */
+    int redos;            /* since the last checkpoint */
+    struct {              /* what to go back to then */
         struct hr_run_counts counts;
         struct hr_judge judge;
         struct hr_null_counts nulls;
@@ -98,6 +99,14 @@ static void forget_inputs(struct pipe *p) {
     p->n_inputs = 0;
 }
 
+/* Where the record behind this split starts. A split in which none starts does not know: it took
+ * the first line end behind it for a record's, the one before it knows better. */
+static int64_t known_end(const struct hr_piece *piece, const struct hr_piece_border *b,
+                         int64_t before) {
+    const bool none = piece->begin > 0 && b->first_record < 0 && before >= 0;
+    return none || b->end_record < 0 ? before : b->end_record;
+}
+
 /* A later split guessed that it began outside quotes. The split before knows where its last record
  * ended; when the two disagree the task is run again from the true place. */
 static bool borders_agree(struct pipe *p, const struct slot *slot) {
@@ -111,7 +120,7 @@ static bool borders_agree(struct pipe *p, const struct slot *slot) {
             (b->first_record >= 0 ? b->first_record != end : end < stop)) {
             return false;
         }
-        end = piece->last || b->end_record < 0 ? (piece->last ? -1 : end) : b->end_record;
+        end = piece->last ? -1 : known_end(piece, b, end);
     }
     return true;
 }
@@ -128,13 +137,35 @@ static bool failed_on_a_guess(const struct pipe *p, const struct slot *slot) {
            slot->result.borders[0].first_record != p->border_end;
 }
 
+/* Lines of piece k's object that stand in front of its split. */
+static int64_t lines_before(const struct pipe *p, const struct slot *slot, size_t k) {
+    int64_t lines = p->lines_before;
+    for (size_t i = 0; slot->result.borders != NULL && i < k && i < slot->task->n_pieces; i++) {
+        const struct hr_piece_border *b = &slot->result.borders[i];
+        lines = slot->task->pieces[i].last ? 0 : b->end_line > 0 ? lines + b->end_line - 1 : lines;
+    }
+    return lines;
+}
+
 static void remember_border(struct pipe *p, const struct slot *slot) {
     for (size_t i = 0; i < slot->task->n_pieces; i++) {
-        if (slot->task->pieces[i].last) {
-            p->border_end = -1;
-        } else if (slot->result.borders[i].end_record >= 0) {
-            p->border_end = slot->result.borders[i].end_record;
+        const struct hr_piece *piece = &slot->task->pieces[i];
+        const struct hr_piece_border *b = &slot->result.borders[i];
+        p->border_end = piece->last ? -1 : known_end(piece, b, p->border_end);
+    }
+    p->lines_before = lines_before(p, slot, slot->task->n_pieces);
+}
+
+/* Readers count lines from where their split begins; here they become lines of the object. */
+static void place_lines(const struct pipe *p, struct slot *slot) {
+    struct hr_rejects *rejects = &slot->result.rejects;
+    for (size_t i = 0; i < rejects->n; i++) {
+        if (rejects->items[i].line > 0) {
+            rejects->items[i].line += lines_before(p, slot, rejects->items[i].piece);
         }
+    }
+    if (slot->result.rc < 0) {
+        hr_error_move_line(&slot->result.err, lines_before(p, slot, slot->result.piece));
     }
 }
 
@@ -256,6 +287,7 @@ static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
         hr_result_release(r);
         hr_work_task(own, slot->task, p->current, r);
     }
+    place_lines(p, slot);
     if (r->rc != 0) {
         return failed(p, r, err);
     }
@@ -505,6 +537,7 @@ static int start_again(struct pipe *p, struct hr_error *err) {
     hr_schema_unref(p->current);
     p->current = hr_schema_ref(p->before.schema);
     p->border_end = -1;
+    p->lines_before = 0;
     p->between = false;
     p->given = p->head = 0;
     p->no_more = p->stop = false;

@@ -291,7 +291,8 @@ static int read_piece(struct run *run, struct hr_source *inner, struct hr_error 
     }
     if (reader != NULL) { /* also when it failed: a wrong guess is judged by where it began */
         run->result->borders[run->piece] =
-            (struct hr_piece_border){reader->first_record, rc == 0 ? reader->end_record : -1};
+            (struct hr_piece_border){reader->first_record, rc == 0 ? reader->end_record : -1,
+                                     rc == 0 ? reader->end_line : 0};
     }
     if (rc == 0) {
         run->result->counts.nulled +=
@@ -410,7 +411,7 @@ static int run_pieces(struct run *run, struct hr_error *err) {
         const struct hr_piece *piece = &run->task->pieces[run->piece];
         const struct hr_split *split;
         struct hr_source *src;
-        run->result->borders[run->piece] = (struct hr_piece_border){-1, -1};
+        run->result->borders[run->piece] = (struct hr_piece_border){-1, -1, 0};
         const int64_t rows_before = run->result->counts.rows_in;
         rc = hr_feed_next(run->worker->feed, &split, &src, err);
         /* One record may swallow a whole split: nothing starts in it then. */
@@ -531,6 +532,7 @@ void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_sche
                      task->pieces[run.piece].key);
     }
     result->rc = rc;
+    result->piece = run.piece;
     hr_rejects_sort(&result->rejects);
     if (rc == 0) {
         result->final = hr_schema_ref(run.schema);

@@ -9,6 +9,7 @@
 /* How one text split met its borders, for the assembler to verify. */
 struct hr_piece_border {
     int64_t first_record, end_record; /* -1 unknown */
+    int64_t end_line;                 /* hr_reader.end_line */
 };
 
 /* A task's blocks beyond this wait on disk: one object, even one row group, may be of any size.
@@ -18,6 +19,7 @@ struct hr_piece_border {
 struct hr_result {
     int rc;
     struct hr_error err;
+    size_t piece;            /* which of the task's failed */
     struct hr_schema *base;  /* read schema the task was started with */
     struct hr_schema *final; /* after widening; equals base mostly */
     struct hr_schema *out_schema;

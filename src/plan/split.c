@@ -74,6 +74,16 @@ static int by_groups(const struct hr_piece *base, int64_t task_bytes, struct hr_
     return rc;
 }
 
+/* The number of a record's line is not known without those before it: one task reads all. */
+static bool wants_lines(const struct hr_settings *settings) {
+    const struct hr_strlist *columns = &settings->schema.metadata_columns;
+    bool found = false;
+    for (size_t i = 0; i < columns->count; i++) {
+        found |= strcmp(columns->items[i], "_line") == 0 || strcmp(columns->items[i], "_row") == 0;
+    }
+    return found;
+}
+
 /* Reads the object's layout; base learns the format and that no codec is to be looked for. */
 static int read_layout(struct hr_store *store, const struct hr_settings *settings,
                        const struct hr_sample *sample, struct hr_piece *base, struct hr_layout *out,
@@ -130,7 +140,8 @@ int hr_split_object(struct hr_store *store, const struct hr_settings *settings,
     }
     if (out->layout.n_groups > 1) {
         rc = by_groups(&base, task_bytes, out, err);
-    } else if (out->layout.splittable && base.format && !(base.format->flags & HR_FMT_RANDOM)) {
+    } else if (out->layout.splittable && base.format && !(base.format->flags & HR_FMT_RANDOM) &&
+               !wants_lines(settings)) {
         rc = by_bytes(&base, task_bytes, out, err);
     } else {
         rc = whole(&base, out, err);

@@ -144,6 +144,72 @@ def test_same_bytes_at_any_width(headrace_local: Headrace, tmp_path: Path) -> No
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_lines_of_an_object_that_is_split(
+    headrace_local: Headrace, tmp_path: Path, kind: str
+) -> None:
+    """A split cannot know its lines; what is written must be the object's all the same."""
+    bad = (5, 40_001, 90_000, 99_999)
+    if kind == "csv":
+        lines = [f'{i},"{"x" * 20}\n{i}"' for i in range(100_000)]
+        for i in bad:
+            lines[i] = f"{i},y,z"
+        text = "id,name\n" + "\n".join(lines) + "\n"
+        places = [2 + 2 * i - n for n, i in enumerate(bad)]
+    else:
+        lines = [f'{{"id":{i},"name":"{"x" * 20}"' + "}" * (i not in bad) for i in range(100_000)]
+        text = "\n".join(lines) + "\n"
+        places = [1 + i for i in bad]
+    (tmp_path / f"a.{kind}").write_text(text)
+    how = ("--set", "task_mb=1", "--set", "on_error=quarantine")
+    for workers in ("1", "3"):
+        out = tmp_path / f"q{workers}"
+        headrace_local.ok("copy", f"a.{kind}", f"{out}/", "--workers", workers, *how, cwd=tmp_path)
+        got = quarantined(out)
+        assert [line["line"] for line in got] == places
+        for line in got:
+            at = line["byte_offset"]
+            assert text[at : at + len(line["record"])] == line["record"]
+    stopped = headrace_local(
+        "copy", f"a.{kind}", "no/", *how, "--set", "max_errors=2", cwd=tmp_path
+    )
+    assert stopped.code == 5
+    assert f"line: {places[2]}" in stopped.err
+    numbered = ("--set", "metadata_columns=_line", "--set", "task_mb=1", "--set", "on_error=skip")
+    headrace_local.ok("copy", f"a.{kind}", "lines.parquet", *numbered, cwd=tmp_path)
+    last = pq.read_table(tmp_path / "lines.parquet").slice(99_995).to_pylist()
+    assert [row["id"] for row in last] == [99_998]
+    assert last[0]["_line"] == places[3] - (2 if kind == "csv" else 1)
+
+
+def test_strict_names_the_line_of_the_object(headrace_local: Headrace, tmp_path: Path) -> None:
+    rows = [f"{i},{'n' * 20}" for i in range(100_000)]
+    rows[80_000] = "late,n"
+    (tmp_path / "a.csv").write_text("id,name\n" + "\n".join(rows) + "\n")
+    failed = headrace_local(
+        *("copy", "a.csv", "out/", "--workers", "2"),
+        *("--set", "task_mb=1", "--set", "schema_evolution=strict"),
+        cwd=tmp_path,
+    )
+    assert failed.code == 5
+    assert "line: 80002" in failed.err
+    assert "column: id" in failed.err
+
+
+def test_a_cell_longer_than_a_split(headrace_local: Headrace, tmp_path: Path) -> None:
+    """No record starts in a split that lies inside one cell, whatever its first line end says."""
+    cell = "x" * 3_500_000 + "\n7,fake\n8,fake\n" + "y" * 1_500_000 + "\n9,fake"
+    rows = [f"{i},n" for i in range(50_000)]
+    rows[25_000] = f'25000,"{cell}"'
+    text = "id,name\n" + "\n".join(rows) + "\n"
+    (tmp_path / "a.csv").write_text(text)
+    for workers in ("1", "2"):
+        headrace_local.ok(
+            *("copy", "a.csv", "b.csv", "--workers", workers, "--set", "task_mb=1"), cwd=tmp_path
+        )
+        assert (tmp_path / "b.csv").read_text() == text
+
+
 def sync_job(program: Headrace, tmp_path: Path) -> Job:
     job = Job(program, tmp_path / "job", FolderLake(tmp_path / "lake"))
     for number in range(4):

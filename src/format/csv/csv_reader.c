@@ -241,6 +241,7 @@ static bool must_widen(const struct csv_reader *r) {
 
 static int finish(struct csv_reader *r) {
     r->base.end_record = r->tokens.in.base;
+    r->base.end_line = r->tokens.line;
     return HR_END;
 }
 

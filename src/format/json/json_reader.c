@@ -285,6 +285,7 @@ static int json_next(struct hr_reader *reader, struct hr_batch **out, struct hr_
         reader->end_record = json->frame.framing == HR_J_LINES
                                  ? json->frame.line_start
                                  : hr_j_frame_offset(&json->frame, json->frame.p);
+        reader->end_line = json->frame.line;
     }
     if (json->row == 0) {
         return HR_END;

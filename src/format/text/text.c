@@ -162,6 +162,7 @@ static int fill_batch(struct text_reader *r, struct hr_error *err) {
 static int give_failure(struct text_reader *r, struct hr_error *err) {
     if (r->failed == HR_END) {
         r->base.end_record = r->in.base + (int64_t)r->at;
+        r->base.end_line = r->line;
     } else if (err != NULL) {
         *err = r->failed_err;
     }
