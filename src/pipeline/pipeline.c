@@ -160,11 +160,12 @@ static void remember_border(struct pipe *p, const struct slot *slot) {
 static void place_lines(const struct pipe *p, struct slot *slot) {
     struct hr_rejects *rejects = &slot->result.rejects;
     for (size_t i = 0; i < rejects->n; i++) {
-        if (rejects->items[i].line > 0) {
-            rejects->items[i].line += lines_before(p, slot, rejects->items[i].piece);
+        struct hr_kept_reject *kept = &rejects->items[i];
+        if (kept->line > 0 && slot->task->pieces[kept->piece].begin > 0) {
+            kept->line += lines_before(p, slot, kept->piece);
         }
     }
-    if (slot->result.rc < 0) {
+    if (slot->result.rc < 0 && slot->task->pieces[slot->result.piece].begin > 0) {
         hr_error_move_line(&slot->result.err, lines_before(p, slot, slot->result.piece));
     }
 }

@@ -58,6 +58,18 @@ static void error_record(void **state) {
     assert_int_equal(hr_fail_errno(&err, ENOENT, "x"), HR_E_NO_OBJECT);
     assert_int_equal(hr_fail_errno(NULL, EACCES, "x"), HR_E_FORBIDDEN);
     assert_int_equal(hr_fail(NULL, HR_E_IO, "x"), HR_E_IO);
+    hr_fail(&err, HR_E_FORMAT, "could not read line 3: 'line 3' is bad");
+    hr_error_place(&err, 10, 3, NULL);
+    hr_error_move_line(&err, 0);
+    assert_int_equal(err.line, 3);
+    hr_error_move_line(&err, 100);
+    assert_int_equal(err.line, 103);
+    assert_string_equal(err.message, "could not read line 103: 'line 3' is bad");
+    hr_fail(&err, HR_E_FORMAT, "could not read line 31");
+    hr_error_place(&err, 10, 3, NULL);
+    hr_error_move_line(&err, 100);
+    assert_string_equal(err.message, "could not read line 31");
+    hr_error_move_line(NULL, 100);
     hr_error_clear(NULL);
     hr_error_hint(NULL, "x");
     hr_error_detail(NULL, "x");
