@@ -97,16 +97,43 @@ static const struct hr_flag STATE_FLAGS[] = {
     {"json", 0, NULL, FLAG(json), false, false, "with show: as JSON"},
 };
 
-static const struct hr_flag UPKEEP_FLAGS[] = {
-    {"destination", 0, "FILE", FLAG(destination), false, false, "the destination's configuration"},
-    {"state", 0, "FILE", FLAG(state), false, false, "the pipeline's state"},
-    {"stream", 0, "NAME", FLAG(stream), false, false, "with verify: only this stream"},
-    {"dry-run", 'n', NULL, FLAG(dry_run), false, false, "with gc: say what would be removed"},
-    {"config", 0, "FILE", FLAG(config), false, false,
-     "the source's configuration, for its credentials and dialect"},
-    {"dialect", 0, "NAME", FLAG(dialect), false, false, "native or olake"},
-    {"env", 0, NULL, FLAG(env), false, false, "substitute ${VAR} in JSON files too"},
-    {"json", 0, NULL, FLAG(json), false, false, "the report as JSON"},
+/* What gc and verify share. */
+#define UPKEEP_FLAGS                                                                               \
+    {                                                                                              \
+        "destination",                                                                             \
+        0,                                                                                         \
+        "FILE",                                                                                    \
+        FLAG(destination),                                                                         \
+        false,                                                                                     \
+        false,                                                                                     \
+        "the destination's configuration"},                                                        \
+        {"state",                                                                                  \
+         0,                                                                                        \
+         "FILE",                                                                                   \
+         FLAG(state),                                                                              \
+         false,                                                                                    \
+         false,                                                                                    \
+         "the pipeline's state: a file, or s3://BUCKET/KEY"},                                      \
+        {"config",                                                                                 \
+         0,                                                                                        \
+         "FILE",                                                                                   \
+         FLAG(config),                                                                             \
+         false,                                                                                    \
+         false,                                                                                    \
+         "the source's configuration, for its credentials and dialect"},                           \
+        {"dialect", 0, "NAME", FLAG(dialect), false, false, "native or olake"},                    \
+        {"env", 0, NULL, FLAG(env), false, false, "substitute ${VAR} in JSON files too"}, {        \
+        "json", 0, NULL, FLAG(json), false, false, "the report as JSON"                            \
+    }
+
+static const struct hr_flag GC_FLAGS[] = {
+    UPKEEP_FLAGS,
+    {"dry-run", 'n', NULL, FLAG(dry_run), false, false, "only say what would be removed"},
+};
+
+static const struct hr_flag VERIFY_FLAGS[] = {
+    UPKEEP_FLAGS,
+    {"stream", 0, "NAME", FLAG(stream), false, false, "only this stream"},
 };
 
 const struct hr_verb hr_verbs[] = {
@@ -127,11 +154,11 @@ const struct hr_verb hr_verbs[] = {
      "what was read; forget a stream; read an object again; settle a commit left in doubt",
      STATE_FLAGS, HR_COUNTOF(STATE_FLAGS), 1, 2, hr_verb_state},
     {"gc", "--destination FILE --state FILE [--dry-run]",
-     "remove what dead runs left unfinished at the destination, and only that", UPKEEP_FLAGS,
-     HR_COUNTOF(UPKEEP_FLAGS), 0, 0, hr_verb_gc},
+     "remove what dead runs left unfinished at the destination, and only that", GC_FLAGS,
+     HR_COUNTOF(GC_FLAGS), 0, 0, hr_verb_gc},
     {"verify", "--destination FILE --state FILE [--stream NAME]",
-     "is the destination what the runs wrote? exit 0 whole, 5 otherwise", UPKEEP_FLAGS,
-     HR_COUNTOF(UPKEEP_FLAGS), 0, 0, hr_verb_verify},
+     "is the destination what the runs wrote? exit 0 whole, 5 otherwise", VERIFY_FLAGS,
+     HR_COUNTOF(VERIFY_FLAGS), 0, 0, hr_verb_verify},
     {"copy", "SRC... DST",
      "copy objects, folders or globs to one file, a folder, s3://, - or null:", COPY_FLAGS,
      HR_COUNTOF(COPY_FLAGS), 2, 10000, hr_verb_copy},

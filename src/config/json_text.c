@@ -6,15 +6,28 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+/* jansson (2.14) passes over a failure while it writes the name of a member: it is kept here. */
+struct text_out {
+    struct hr_buf *buf;
+    bool failed;
+};
+
 static int append(const char *bytes, size_t len, void *user) {
-    return hr_buf_append(user, bytes, len, NULL) == 0 ? 0 : -1;
+    struct text_out *out = user;
+    out->failed = out->failed || hr_buf_append(out->buf, bytes, len, NULL) != 0;
+    return out->failed ? -1 : 0;
 }
 
-int hr_json_text(const json_t *json, struct hr_buf *out, struct hr_error *err) {
-    if (json == NULL || json_dump_callback(json, append, out, JSON_COMPACT) != 0) {
+int hr_json_dump(const json_t *json, size_t flags, struct hr_buf *out, struct hr_error *err) {
+    struct text_out text = {out, false};
+    if (json == NULL || json_dump_callback(json, append, &text, flags) != 0 || text.failed) {
         return hr_fail(err, HR_E_NOMEM, "could not allocate a document");
     }
     return 0;
+}
+
+int hr_json_text(const json_t *json, struct hr_buf *out, struct hr_error *err) {
+    return hr_json_dump(json, JSON_COMPACT, out, err);
 }
 
 json_t *hr_json_bytes(const char *text) {
@@ -48,4 +61,23 @@ char *hr_json_bytes_copy(const json_t *value) {
         return NULL;
     }
     return out;
+}
+
+static json_t *only_if(json_t *copy, bool whole) {
+    if (copy != NULL && !whole) {
+        json_decref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+json_t *hr_json_copy(const json_t *json) {
+    json_t *copy = json_copy((json_t *)(uintptr_t)json);
+    return only_if(copy, json_is_object(json) ? json_object_size(copy) == json_object_size(json)
+                                              : json_array_size(copy) == json_array_size(json));
+}
+
+json_t *hr_json_deep_copy(const json_t *json) {
+    json_t *copy = json_deep_copy(json);
+    return only_if(copy, json_equal(copy, json));
 }

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "config/json_text.h"
 #include "dialect/json_span.h"
 #include "state/seal.h"
 
@@ -430,7 +431,7 @@ static int set_member(json_t *object, const char *key, json_t *value) {
 
 /* Our own part with its stream's name and its seal. New reference. */
 static json_t *seal_part(const char *space, const char *stream, const json_t *own) {
-    json_t *part = json_copy((json_t *)(uintptr_t)own);
+    json_t *part = hr_json_copy(own);
     const int bad = json_object_set_new(part, "v", json_integer(HR_STATE_OWN_VERSION)) != 0 ||
                     json_object_set_new(part, "namespace", json_string(space)) != 0 ||
                     json_object_set_new(part, "stream", json_string(stream)) != 0 ||
@@ -445,7 +446,7 @@ static json_t *seal_part(const char *space, const char *stream, const json_t *ow
 /* The entry as it will be written: members nobody here knows stay. */
 static json_t *new_entry(const json_t *old, const char *space, const char *stream,
                          const struct hr_stream_state *state) {
-    json_t *entry = old ? json_deep_copy(old)
+    json_t *entry = old ? hr_json_deep_copy(old)
                         : json_pack("{ss ss ss s{}}", "stream", stream, "namespace", space,
                                     "sync_mode", "", "state");
     json_t *cursor = state->cursor ? json_string(state->cursor) : NULL;

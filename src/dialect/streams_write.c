@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "config/json_text.h"
 #include "dialect/lake_types.h"
 #include "dialect/streams_file.h"
 #include "plan/stream_names.h"
@@ -435,10 +436,6 @@ static int add_selected(json_t *selected, const struct hr_stream *stream) {
     return json_array_append_new(list, selected_json(stream));
 }
 
-static int append_dump(const char *text, size_t len, void *user) {
-    return hr_buf_append(user, text, len, NULL) ? -1 : 0;
-}
-
 int hr_streams_write(const struct hr_catalog *catalog, const struct hr_settings *settings,
                      struct hr_buf *out, struct hr_error *err) {
     bool loose = settings && settings->sync.olake_types;
@@ -457,7 +454,7 @@ int hr_streams_write(const struct hr_catalog *catalog, const struct hr_settings 
     json_t *doc =
         rc ? NULL : json_pack("{sO sO}", "selected_streams", selected, "streams", streams);
     if (doc) {
-        rc = json_dump_callback(doc, append_dump, out, JSON_INDENT(2));
+        rc = hr_json_dump(doc, JSON_INDENT(2), out, NULL);
     }
     if (doc == NULL || rc || hr_buf_append_byte(out, '\n', NULL)) {
         rc = nomem(err);

@@ -437,7 +437,7 @@ static int next_manifest(struct hr_commit *commit, struct hr_journal *j, json_t 
         }
     }
     *before = json_integer_value(json_object_get(commit->manifest, "seq"));
-    json_t *manifest = json_deep_copy(commit->manifest);
+    json_t *manifest = hr_json_deep_copy(commit->manifest);
     json_t *outputs = json_object_get(manifest, "outputs");
     if (commit->conf.overwrite) {
         (void)json_array_clear(outputs);

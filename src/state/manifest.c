@@ -49,8 +49,11 @@ int hr_manifest_read(struct hr_store *store, const char *key, json_t **out, stru
     *out = NULL;
     int rc = hr_store_get(store, key, 0, -1, NULL, &text, NULL, err);
     if (rc == 0) {
-        *out = json_loadb(hr_buf_cstr(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
-        rc = hr_manifest_check(*out, key, err);
+        json_error_t where;
+        *out = json_loadb(hr_buf_cstr(&text), text.len, JSON_REJECT_DUPLICATES, &where);
+        rc = *out == NULL && json_error_code(&where) == json_error_out_of_memory
+                 ? hr_fail(err, HR_E_NOMEM, "could not allocate a manifest")
+                 : hr_manifest_check(*out, key, err);
     }
     hr_buf_release(&text);
     if (rc != 0) {

@@ -4,24 +4,19 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/mem.h"
+#include "config/json_text.h"
 
 #define MARK "headrace2-"
 #define MARK_LEN (sizeof(MARK) - 1)
 #define SEAL_LEN (MARK_LEN + 32)
 #define TEXT_MAX ((size_t)1 << 30)
 
-static int append(const char *bytes, size_t len, void *user) {
-    return hr_buf_append(user, bytes, len, NULL) == 0 ? 0 : -1;
-}
-
 static int seal_of(const json_t *object, char out[SEAL_LEN + 1], struct hr_error *err) {
     struct hr_buf text;
     hr_buf_init(&text, TEXT_MAX);
-    json_t *rest = json_copy((json_t *)(uintptr_t)object); /* shallow: only a member is dropped */
+    json_t *rest = hr_json_copy(object); /* shallow: only a member is dropped */
     (void)json_object_del(rest, "seal");
-    const int bad =
-        rest == NULL || json_dump_callback(rest, append, &text, JSON_COMPACT | JSON_SORT_KEYS) != 0;
+    const int bad = hr_json_dump(rest, JSON_COMPACT | JSON_SORT_KEYS, &text, NULL) != 0;
     json_decref(rest);
     if (!bad) {
         const struct hr_hash128 h = hr_hash128(hr_buf_cstr(&text), text.len, 0x5345414c);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "config/json_text.h"
 #include "config/load.h"
 #include "config/render.h"
 #include "dialect/dialect.h"
@@ -73,10 +74,6 @@ static int native_configure_destination(const json_t *config, const char *config
     return rc;
 }
 
-static int append_dump(const char *text, size_t len, void *user) {
-    return hr_buf_append(user, text, len, NULL) ? -1 : 0;
-}
-
 static int native_spec(const char *destination, struct hr_buf *out, struct hr_error *err) {
     struct hr_option_group groups[HR_SETTINGS_GROUPS_MAX];
     struct hr_option_group chosen[HR_SETTINGS_GROUPS_MAX];
@@ -89,7 +86,7 @@ static int native_spec(const char *destination, struct hr_buf *out, struct hr_er
         }
     }
     json_t *schema = hr_render_schema(chosen, n);
-    int rc = schema && json_dump_callback(schema, append_dump, out, JSON_INDENT(2)) == 0
+    int rc = schema && hr_json_dump(schema, JSON_INDENT(2), out, NULL) == 0
                  ? hr_buf_append_byte(out, '\n', err)
                  : hr_fail(err, HR_E_NOMEM, "out of memory for the specification");
     json_decref(schema);
@@ -107,7 +104,7 @@ static int native_stream_folder(const struct hr_stream *stream, const struct hr_
 }
 
 static int append_message(json_t *message, struct hr_buf *out, struct hr_error *err) {
-    int rc = message && json_dump_callback(message, append_dump, out, JSON_COMPACT) == 0
+    int rc = message && hr_json_dump(message, JSON_COMPACT, out, NULL) == 0
                  ? hr_buf_append_byte(out, '\n', err)
                  : hr_fail(err, HR_E_NOMEM, "out of memory for a message");
     json_decref(message);

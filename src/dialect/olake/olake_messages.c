@@ -4,11 +4,8 @@
  * coloured time and level in front; programs look for the object.
  */
 #include "base/time.h"
+#include "config/json_text.h"
 #include "dialect/olake/olake.h"
-
-static int append_dump(const char *text, size_t len, void *user) {
-    return hr_buf_append(user, text, len, NULL) ? -1 : 0;
-}
 
 /* Takes over the message (NULL: no memory). */
 static int append_line(json_t *message, const char *level, enum hr_log_shape shape,
@@ -20,7 +17,7 @@ static int append_line(json_t *message, const char *level, enum hr_log_shape sha
         rc = hr_buf_printf(out, err, "\033[90m%.*s\033[0m \033[32m%s \033[0m ", (int)len, when,
                            level);
     }
-    if (rc == 0 && json_dump_callback(message, append_dump, out, JSON_COMPACT | JSON_SORT_KEYS)) {
+    if (rc == 0 && hr_json_dump(message, JSON_COMPACT | JSON_SORT_KEYS, out, NULL)) {
         rc = hr_fail(err, HR_E_NOMEM, "out of memory for a message");
     }
     json_decref(message);

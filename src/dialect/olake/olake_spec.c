@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "config/json_text.h"
 #include "dialect/olake/olake.h"
 
 static json_t *required_names(const struct hr_alias *rows, size_t count) {
@@ -61,10 +62,6 @@ static json_t *ui_schema(const struct hr_alias *rows, size_t count) {
     return ui;
 }
 
-static int append_dump(const char *text, size_t len, void *user) {
-    return hr_buf_append(user, text, len, NULL) ? -1 : 0;
-}
-
 int hr_olake_spec(const char *destination, struct hr_buf *out, struct hr_error *err) {
     size_t count = 0;
     if (destination && strcasecmp(destination, "parquet") != 0) {
@@ -79,7 +76,7 @@ int hr_olake_spec(const char *destination, struct hr_buf *out, struct hr_error *
     json_t *doc =
         json_pack("{so so}", "jsonschema", destination ? parquet_schema() : source_schema(),
                   "uischema", ui_schema(rows, count));
-    int rc = doc && json_dump_callback(doc, append_dump, out, JSON_COMPACT) == 0
+    int rc = doc && hr_json_dump(doc, JSON_COMPACT, out, NULL) == 0
                  ? hr_buf_append_byte(out, '\n', err)
                  : hr_fail(err, HR_E_NOMEM, "out of memory for the specification");
     json_decref(doc);
