@@ -150,6 +150,28 @@ def test_deleted_half_way(
     assert job.leftovers() == []
 
 
+def test_a_table_is_not_emptied_by_a_deletion_half_way(
+    job: Job, proxy: Proxy, put: Any, s3: Any, bucket: str
+) -> None:
+    """The only object of a full refresh goes away while it is read: what stood there stays."""
+    put("data/ev/big.csv", csv_rows(1000, BIG, "v1"))
+    assert job.sync("csv", "full_refresh").code == 0
+    before = sorted(job.out.rglob("*.parquet"))
+    fault = proxy.fault(
+        "call",
+        kind="get",
+        key=r"big\.",
+        skip=4,
+        call=lambda _: s3.delete_object(Bucket=bucket, Key="data/ev/big.csv"),
+    )
+    done = job.sync("csv", "full_refresh")
+    assert done.code == 0, done.err
+    assert fault.hits == 1
+    assert "the table stays as it was" in done.err
+    assert sorted(job.out.rglob("*.parquet")) == before
+    assert job.leftovers() == []
+
+
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
 @pytest.mark.parametrize("partition", ["", "/v={version,none,}"])
 def test_only_the_open_checkpoint_is_redone(
