@@ -118,7 +118,7 @@ static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, stru
     if (rc != 0 || (!hr_sync_incremental(stream) && !info->last)) {
         return rc;
     }
-    if (!incremental(stream) && info->counts->objects == 0 &&
+    if (!hr_sync_incremental(stream) && info->counts->objects == 0 &&
         !s->conf->settings->sync.allow_empty) {
         char text[300];
         snprintf(
@@ -126,7 +126,7 @@ static int at_checkpoint(void *user, const struct hr_checkpoint_info *info, stru
             "stream '%s': every object was deleted before it could be read; the table stays as "
             "it was",
             stream->name);
-        warn(s, text);
+        hr_sync_warn(s, text);
         return 0;
     }
     return publish(s, info, err);
