@@ -27,6 +27,7 @@ struct hr_vec {
     size_t data_cap;     /* bytes */
     int32_t *offsets;    /* UTF8, BINARY, LIST, MAP: len + 1 entries, offsets[0] == 0 */
     size_t offsets_cap;  /* entries */
+    bool missing;        /* the file has no such column: that is why all is null */
     int n_children;
     struct hr_vec *children; /* LIST, MAP: 1; STRUCT: one per field */
 };

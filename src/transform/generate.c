@@ -126,7 +126,7 @@ static int sort_columns(struct hr_transform *t, struct hr_error *err) {
 
 /* Did the file have the column? What it lacks is no key of Olake's record. */
 static bool in_record(const struct hr_transform *t, int column) {
-    return t->source_of[column] >= 0;
+    return !t->absent[column];
 }
 
 static int put_mtime(struct hr_transform *t, struct hr_error *err) {

@@ -226,11 +226,13 @@ int hr_transform_new(const struct hr_transform_spec *spec, struct hr_schema *rea
     t->outs = hr_calloc(max_outs, sizeof(*t->outs));
     t->source_of = hr_calloc(n_read, sizeof(*t->source_of));
     t->aligned = hr_calloc(n_read, sizeof(*t->aligned));
+    t->absent = hr_calloc(n_read, sizeof(*t->absent));
     t->casts = hr_calloc(n_read, sizeof(*t->casts));
     t->selected = hr_calloc(n_read, sizeof(*t->selected));
     struct hr_schema *schema = hr_schema_new((int)max_outs);
-    int rc =
-        t->outs && t->source_of && t->aligned && t->casts && t->selected && schema ? 0 : HR_E_NOMEM;
+    int rc = t->outs && t->source_of && t->aligned && t->absent && t->casts && t->selected && schema
+                 ? 0
+                 : HR_E_NOMEM;
     if (rc == 0) {
         for (size_t i = 0; i < n_read; i++) {
             t->casts[i].field = t->selected[i].field = &read_schema->fields[i];
@@ -277,6 +279,7 @@ void hr_transform_free(struct hr_transform *t) {
     hr_free(t->outs);
     hr_free(t->source_of);
     hr_free(t->aligned);
+    hr_free(t->absent);
     hr_free(t->out.vecs);
     hr_batch_free(t->generated);
     hr_bound_filter_free(t->filter);
@@ -446,6 +449,7 @@ static int align(struct hr_transform *t, struct hr_batch *in, struct hr_error *e
     for (int i = 0; rc == 0 && i < t->read_schema->n_fields; i++) {
         const int k = t->source_of[i];
         struct hr_vec *cast = &t->casts[i];
+        t->absent[i] = k < 0 || in->vecs[k].missing;
         if (k >= 0 && hr_field_equal(&t->read_schema->fields[i], &in->schema->fields[k])) {
             t->aligned[i] = &in->vecs[k];
             continue;

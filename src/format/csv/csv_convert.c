@@ -516,6 +516,7 @@ int hr_csv_convert_extra(struct csv_convert *cv, struct csv_column *column, int 
 int hr_csv_convert(struct csv_convert *cv, struct csv_column *column, int number, int64_t from,
                    int64_t count, struct hr_error *err) {
     if (column->file < 0) {
+        column->vec->missing = true;
         return hr_vec_append_nulls(column->vec, (size_t)count, err);
     }
     switch ((enum hr_type_id)column->type.id) {
