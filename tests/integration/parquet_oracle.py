@@ -55,7 +55,6 @@ def scalar_type(rng: random.Random) -> pa.DataType:
         pa.decimal128(rng.randint(10, 18), rng.randint(0, 10)),
         pa.decimal128(rng.randint(19, 38), rng.randint(0, 19)),
         pa.decimal256(rng.randint(39, 76), rng.randint(0, 39)),
-        pa.dictionary(pa.int32(), pa.string()),
         pa.null(),
     ]
     return rng.choice(kinds)
@@ -202,7 +201,9 @@ def make_table(rng: random.Random) -> pa.Table:
     rows = rng.choice([0, 1, 7, 100, 100, 1000, 1000, 4000])
     fields = []
     for i in range(rng.randint(1, 6)):
-        kind = any_type(rng, rng.choice([0, 0, 0, 1, 2, 3])) if rng.random() < 0.97 else pa.uuid()
+        kind = any_type(rng, rng.choice([0, 0, 0, 1, 2, 3]))
+        if rng.random() < 0.06:  # at the top only: pyarrow cannot make the others nested
+            kind = rng.choice([pa.uuid(), pa.dictionary(pa.int32(), pa.string())])
         fields.append(member(rng, f"c{i}", kind, 0.8))
     return pa.table([column(rng, field, rows) for field in fields], schema=pa.schema(fields))
 
