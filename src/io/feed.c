@@ -150,13 +150,14 @@ static bool next_range(struct hr_feed *f, int64_t *offset, int64_t *len) {
     for (; f->issue_split < f->count; f->issue_split++, f->issue_at = -1) {
         const struct hr_split *s = &f->splits[f->issue_split];
         int64_t end = split_end(s);
-        if (end < 0 || (s->random && !hr_feed_fits_one_part(f, s))) {
-            continue; /* a stream, or read at chosen places */
+        const bool chosen = s->random && !hr_feed_fits_one_part(f, s);
+        if (end < 0 || (chosen && f->local)) {
+            continue; /* a stream, or read at chosen places without a round trip to save */
         }
         if (s->random) {
             end = s->size;
         }
-        int64_t begin = s->random ? 0 : s->begin;
+        int64_t begin = chosen ? hr_feed_tail(s) : s->random ? 0 : s->begin;
         int64_t at = f->issue_at < 0 ? begin : f->issue_at;
         if (at >= end) {
             continue;
@@ -166,7 +167,7 @@ static bool next_range(struct hr_feed *f, int64_t *offset, int64_t *len) {
             size = (int64_t)f->grown;
         }
         *offset = at;
-        *len = end - at < size ? end - at : size;
+        *len = chosen || end - at < size ? end - at : size;
         return true;
     }
     return false;
@@ -210,7 +211,7 @@ int hr_feed_run_ahead(struct hr_feed *f, bool must, struct hr_error *err) {
 
 /* The first part of the queue when it is the one at `offset` of the current split. It is not after
  * a failed read; then the reader goes on by demand. */
-static struct feed_part *pop_current(struct hr_feed *f, int64_t offset) {
+struct feed_part *hr_feed_pop(struct hr_feed *f, int64_t offset) {
     struct feed_part *part = f->head_part;
     if (part == NULL || part->split != f->current - 1 || part->offset != offset) {
         return NULL;
@@ -231,7 +232,7 @@ int hr_feed_take_whole(struct hr_feed *f, struct feed_part **out, struct hr_erro
         return 0;
     }
     int rc = hr_feed_run_ahead(f, true, err);
-    struct feed_part *part = rc == 0 ? pop_current(f, 0) : NULL;
+    struct feed_part *part = rc == 0 ? hr_feed_pop(f, 0) : NULL;
     if (part == NULL) {
         return rc; /* it failed before: read_at goes its own way */
     }
@@ -303,7 +304,7 @@ static int source_next(struct hr_source *src, struct hr_slice *out, struct hr_er
     if (rc != 0) {
         return rc;
     }
-    part = pop_current(f, f->pos);
+    part = hr_feed_pop(f, f->pos);
     if (part == NULL) {
         return next_demand(f, out, err);
     }

@@ -70,6 +70,16 @@ static inline int64_t split_end(const struct hr_split *s) {
  * some is wanted must cost less than another round trip. */
 bool hr_feed_fits_one_part(const struct hr_feed *f, const struct hr_split *s);
 
+/* Where the tail of an object begins that is read at chosen places: fetched ahead, because formats
+ * that are read so have their footer there. */
+static inline int64_t hr_feed_tail(const struct hr_split *s) {
+    const int64_t tail = (int64_t)64 << 10;
+    return s->size > tail ? s->size - tail : 0;
+}
+
+/* The first part of the queue when it is the one at `offset` of the current split, else NULL. */
+struct feed_part *hr_feed_pop(struct hr_feed *f, int64_t offset);
+
 /* A part of a split, not issued. */
 int hr_feed_part_new(struct hr_feed *f, size_t split, int64_t offset, int64_t len,
                      struct feed_part **out, struct hr_error *err);

@@ -292,6 +292,27 @@ static int fill_cache(struct hr_feed *f, int64_t offset, struct hr_error *err) {
     return 0;
 }
 
+/* The tail, when it was fetched ahead and is wanted now, becomes the cache. */
+static int take_tail(struct hr_feed *f, int64_t offset, struct hr_error *err) {
+    const struct hr_split *s = feed_split(f);
+    if (!s->random || offset < hr_feed_tail(s) || cached(f, offset)) {
+        return 0;
+    }
+    struct feed_part *part = hr_feed_pop(f, hr_feed_tail(s));
+    if (part == NULL) {
+        return 0;
+    }
+    const int rc = hr_feed_wait(f, part, err);
+    if (rc != 0) {
+        hr_feed_drop(f, part);
+        return rc;
+    }
+    hr_feed_drop(f, f->cache);
+    f->cache = part;
+    hr_feed_run_ahead(f, false, NULL);
+    return 0;
+}
+
 /* One step of a read: as many bytes as one place has. */
 static int read_step(struct hr_feed *f, int64_t offset, size_t len, uint8_t *dst, size_t *got,
                      struct hr_error *err) {
@@ -345,6 +366,7 @@ int hr_feed_read_at(struct hr_source *src, int64_t offset, size_t len, uint8_t *
         }
         return 0;
     }
+    rc = rc == 0 ? take_tail(f, offset, err) : rc;
     while (rc == 0 && len > 0) {
         size_t got = 0;
         rc = read_step(f, offset, len, dst, &got, err);

@@ -24,8 +24,8 @@ struct hr_split {
     int64_t size;       /* of the whole object */
     int64_t begin, end; /* bytes wanted by `next`; end -1: to the end; reading past `end` is allowed
                            and fetched on demand (a record that crosses the cut) */
-    bool random; /* do not fetch ahead by yourself; read_at and hint say what is needed. Objects up
-                    to 1 part are fetched whole with one GET */
+    bool random; /* do not fetch ahead by yourself, but for the last 64 KiB; read_at and hint say
+                    what is needed. Objects up to 1 part are fetched whole with one GET */
     bool
         sparse; /* random: only some of it is wanted, so objects over 1 MiB are not fetched whole */
     void *user;
