@@ -291,7 +291,7 @@ static void test_error_in_200(void **state) {
                 "AAAAAAAAAAA=</ChecksumCRC64NVME></Part>");
     fake_error(e.fake, 200, "", "InvalidPart");
     assert_rc(e.store->driver->mp_complete(e.store, "k", "id", &part, 1, NULL, etag, &e.err),
-              HR_E_STORE, &e.err);
+              HR_E_NO_OBJECT, &e.err);
     assert_says(e.err.detail, "InvalidPart");
     assert_int_equal(counters(&e).complete, 4);
     fake_answer(e.fake, 200, "", "<CompleteMultipartUploadResult><ETag>");
