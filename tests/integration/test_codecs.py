@@ -233,11 +233,12 @@ def test_a_download_cut_between_members_fails(
     assert keys == ["in/a.csv.gz"]
 
 
-@pytest.mark.parametrize("suffix", ["gz", "bz2", "zst", "br"])
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
 def test_a_bomb_is_stopped(headrace_local: Headrace, tmp_path: Path, suffix: str) -> None:
-    """By its ratio once 256 MiB are out, and by the cap on one object's bytes at any ratio."""
+    """By its ratio once 256 MiB are out, and by the cap on one object's bytes at any ratio. Every
+    other codec meets the same caps in tests/seam/test_codec.c."""
     line = b"a\n" * (1 << 19)
-    packed = PACK[suffix](line * 300) if suffix == "br" else PACK[suffix](line) * 300
+    packed = PACK[suffix](line) * 300
     (tmp_path / f"bomb.csv.{suffix}").write_bytes(packed)
     ratio = 300 * len(line) // len(packed)
     allowed = f"max_inflate_ratio={ratio * 2}"
