@@ -218,3 +218,21 @@ def test_discover_ends_too(job: Job, proxy: Proxy) -> None:
         running.communicate()
     assert code == 130
     assert job.read("streams.json") == before
+
+
+@pytest.mark.parametrize("kind", ["list", "get"])
+def test_copy_ends_too(job: Job, proxy: Proxy, s3: Any, bucket: str, kind: str) -> None:
+    hold = Hold()
+    proxy.fault("call", kind=kind, times=-1, call=hold)
+    job.headrace.environment["AWS_ENDPOINT_URL"] = proxy.endpoint
+    out = job.folder / "copied"
+    running = job.headrace.start("copy", f"s3://{bucket}/d/s/", f"{out}/", cwd=job.folder)
+    assert hold.reached.wait(30), running.communicate(timeout=5)
+    running.send_signal(signal.SIGTERM)
+    try:
+        code = running.wait(HOLD_S - 10)
+    finally:
+        hold.release.set()
+    err = running.communicate()[1].decode()
+    assert code == 143, err
+    assert [p for p in out.rglob("*") if p.is_file()] == []
