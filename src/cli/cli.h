@@ -76,7 +76,8 @@ struct hr_cli_progress *hr_cli_progress_start(const struct hr_cli *cli,
                                               struct hr_progress *progress, const char *what);
 void hr_cli_progress_stop(struct hr_cli_progress *p); /* NULL allowed */
 /* The closing lines on stderr. */
-void hr_cli_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what);
+int hr_cli_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what,
+                   struct hr_error *err);
 bool hr_cli_quiet(const struct hr_cli *cli);
 
 /* "1.5 MB", "12 kB": decimal units. */

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "cli/cli.h"
@@ -178,26 +179,45 @@ static uint64_t writes(const struct hr_store_counters *c) {
     return c->put + c->part + c->create + c->complete;
 }
 
-void hr_cli_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what) {
+/* The summary for programs: one JSON object and a line end. */
+static int summary_json(const struct hr_summary *s, const char *what, struct hr_buf *out,
+                        struct hr_error *err) {
     long peak_kb;
     const double cpu = cpu_seconds(&peak_kb);
-    if (cli->json) {
-        fprintf(stderr,
-                "{\"type\":\"summary\",\"objects\":%lld,\"bytes_in\":%lld,\"rows_in\":%lld,"
-                "\"rows_out\":%lld,\"files\":%lld,\"bytes_out\":%lld,\"rejected\":%lld,"
-                "\"nulled\":%lld,\"deleted\":%lld,\"replaced\":%lld,\"requests\":{\"list\":%llu,"
-                "\"get\":%llu,\"put\":%llu,\"retries\":%llu},\"seconds\":%.3f,"
-                "\"cpu_seconds\":%.3f,\"peak_kb\":%ld}\n",
-                (long long)s->counts.objects, (long long)s->counts.bytes,
-                (long long)s->counts.rows_in, (long long)s->counts.rows_out, (long long)s->files,
-                (long long)s->bytes_out, (long long)s->counts.rejected, (long long)s->counts.nulled,
-                (long long)s->counts.deleted, (long long)s->counts.replaced,
-                (unsigned long long)(s->src.list + s->dst.list),
-                (unsigned long long)(reads(&s->src) + reads(&s->dst)),
-                (unsigned long long)(writes(&s->src) + writes(&s->dst)),
-                (unsigned long long)(s->src.retries + s->dst.retries), s->seconds, cpu, peak_kb);
-        return;
+    return hr_buf_printf(
+        out, err,
+        "{\"type\":\"summary\",\"verb\":\"%s\",\"objects\":%lld,\"bytes_in\":%lld,\"rows_in\":%lld,"
+        "\"rows_out\":%lld,\"files\":%lld,\"bytes_out\":%lld,\"rejected\":%lld,\"nulled\":%lld,"
+        "\"deleted\":%lld,\"replaced\":%lld,\"requests\":{\"list\":%llu,\"get\":%llu,\"put\":%llu,"
+        "\"retries\":%llu},\"usd\":%.6f,\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"peak_kb\":%ld}\n",
+        what, (long long)s->counts.objects, (long long)s->counts.bytes,
+        (long long)s->counts.rows_in, (long long)s->counts.rows_out, (long long)s->files,
+        (long long)s->bytes_out, (long long)s->counts.rejected, (long long)s->counts.nulled,
+        (long long)s->counts.deleted, (long long)s->counts.replaced,
+        (unsigned long long)(s->src.list + s->dst.list),
+        (unsigned long long)(reads(&s->src) + reads(&s->dst)),
+        (unsigned long long)(writes(&s->src) + writes(&s->dst)),
+        (unsigned long long)(s->src.retries + s->dst.retries), s->usd, s->seconds, cpu, peak_kb);
+}
+
+static int write_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what,
+                         struct hr_error *err) {
+    struct hr_buf text;
+    hr_buf_init(&text, 1 << 16);
+    int rc = summary_json(s, what, &text, err);
+    if (rc == 0 && cli->json) {
+        fputs(hr_buf_cstr(&text), stderr);
     }
+    if (rc == 0 && cli->summary != NULL) {
+        rc = hr_file_replace(cli->summary, hr_buf_slice(&text), err);
+    }
+    hr_buf_release(&text);
+    return rc;
+}
+
+static void show_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what) {
+    long peak_kb;
+    const double cpu = cpu_seconds(&peak_kb);
     if (hr_cli_quiet(cli)) {
         return;
     }
@@ -222,4 +242,12 @@ void hr_cli_summary(const struct hr_cli *cli, const struct hr_summary *s, const 
             (unsigned long long)(reads(&s->src) + reads(&s->dst)),
             (unsigned long long)(writes(&s->src) + writes(&s->dst)),
             (unsigned long long)(s->src.retries + s->dst.retries), s->seconds, cpu, peak_kb / 1024);
+}
+
+int hr_cli_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what,
+                   struct hr_error *err) {
+    if (!cli->json) {
+        show_summary(cli, s, what);
+    }
+    return cli->json || cli->summary != NULL ? write_summary(cli, s, what, err) : 0;
 }

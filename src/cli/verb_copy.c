@@ -114,10 +114,10 @@ int hr_verb_copy(struct hr_cli *cli) {
         rc = hr_copy(&conf, &summary, &err);
         hr_cli_progress_stop(shown);
     }
-    const int status = rc == 0 ? 0 : hr_cli_fail(cli, &err);
     if (rc == 0) {
-        hr_cli_summary(cli, &summary, "copy");
+        rc = hr_cli_summary(cli, &summary, "copy", &err);
     }
+    const int status = rc == 0 ? 0 : hr_cli_fail(cli, &err);
     for (size_t i = 0; i < conf.n_sources; i++) {
         hr_settings_release(&conf.sources[i]);
     }

@@ -67,10 +67,10 @@ int hr_verb_sync(struct hr_cli *cli) {
         hr_cli_progress_stop(shown);
         hr_cli_stats_stop(stats, rc == 0);
     }
-    const int status = rc == 0 ? 0 : hr_cli_fail(cli, &err);
     if (rc == 0) {
-        hr_cli_summary(cli, &summary, "sync");
+        rc = hr_cli_summary(cli, &summary, "sync", &err);
     }
+    const int status = rc == 0 ? 0 : hr_cli_fail(cli, &err);
     hr_job_close(&job);
     return status;
 }

@@ -29,6 +29,7 @@ static const struct hr_flag COPY_FLAGS[] = {
     {"format", 0, "FORMAT", FLAG(format), false, false,
      "format to write (default: by the extension; needed for -)"},
     {"json", 0, NULL, FLAG(json), false, false, "the summary as JSON on stderr"},
+    {"summary", 0, "FILE", FLAG(summary), false, false, "write the summary as JSON to this file"},
 };
 
 static const struct hr_flag LOOK_FLAGS[] = {
@@ -62,6 +63,7 @@ static const struct hr_flag JOB_FLAGS[] = {
      "native or olake (default: by the config's keys)"},
     {"env", 0, NULL, FLAG(env), false, false, "substitute ${VAR} in JSON files too"},
     {"json", 0, NULL, FLAG(json), false, false, "the summary as JSON on stderr"},
+    {"summary", 0, "FILE", FLAG(summary), false, false, "write the summary as JSON to this file"},
     {"no-save", 0, NULL, FLAG(no_save), false, false,
      "write files to the temporary folder, not beside the config"},
     {"destination-type", 0, "TYPE", FLAG(destination_type), false, false,

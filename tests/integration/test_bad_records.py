@@ -125,6 +125,19 @@ def test_beside_one_file_and_not_beside_stdout(headrace_local: Headrace, tmp_pat
     assert "2 bad records" in drained.err
 
 
+def test_summary_in_a_file(headrace_local: Headrace, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(CSV)
+    how = ("--set", "on_error=skip", "--summary", "s.json")
+    headrace_local.ok("copy", "a.csv", "out.csv", *how, cwd=tmp_path)
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert (summary["verb"], summary["rows_out"], summary["rejected"]) == ("copy", 3, 3)
+    nowhere = headrace_local(
+        "copy", "a.csv", "x.csv", "--set", "on_error=skip", "--summary", "no/s.json", cwd=tmp_path
+    )
+    assert nowhere.code == 1
+    assert "no/s.json" in nowhere.err
+
+
 def test_same_bytes_at_any_width(headrace_local: Headrace, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
