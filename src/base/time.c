@@ -188,7 +188,36 @@ static char *put_digits(char *out, int64_t value, int n) {
     return out + n;
 }
 
+static void put_pair(char *out, uint32_t v) {
+    out[0] = (char)('0' + v / 10);
+    out[1] = (char)('0' + v % 10);
+}
+
+/* The years people use, 0001 to 9999. Days to a date as in C. Neri and L. Schneider, "Euclidean
+ * affine functions and their application to calendar algorithms": years begin in March, divisions
+ * by constants only. */
+static size_t put_plain_date(int32_t days, char *out) {
+    const uint32_t n1 = 4 * (uint32_t)(days + 719468) + 3; /* days since 0000-03-01 */
+    const uint32_t century = n1 / 146097;
+    const uint32_t n2 = (n1 % 146097) | 3;
+    const uint64_t p2 = (uint64_t)2939745 * n2;
+    const uint32_t day_of_year = (uint32_t)p2 / 2939745 / 4;
+    const uint32_t n3 = 2141 * day_of_year + 197913;
+    const bool next = day_of_year >= 306; /* January and February */
+    const uint32_t year = 100 * century + (uint32_t)(p2 >> 32) + next;
+    put_pair(out, year / 100);
+    put_pair(out + 2, year % 100);
+    out[4] = '-';
+    put_pair(out + 5, (n3 >> 16) - (next ? 12 : 0));
+    out[7] = '-';
+    put_pair(out + 8, (n3 & 0xffff) / 2141 + 1);
+    return 10;
+}
+
 size_t hr_format_date(int64_t days, char *out) {
+    if (days >= -719162 && days <= 2932896) {
+        return put_plain_date((int32_t)days, out);
+    }
     int64_t year;
     int month;
     int day;

@@ -156,6 +156,8 @@ def test_wrong_options_are_refused(run: Callable[..., Result]) -> None:
         {"csv_quote": "é"},
         {"csv_delimiter": "a\\x0ab"},
         {"csv_delimiter": '"'},
+        {"csv_quote": "5"},
+        {"csv_escape": "n"},
         {"csv_comment": ","},
         {"csv_delimiter": "x" * 17},
         {"csv_columns": "a,b,c"},
@@ -552,6 +554,26 @@ def test_always_quote_and_codecs(tmp_path: Path, headrace_local: Headrace) -> No
     for name in ("q.csv", "t.csv.gz", "t.csv.bz2"):
         headrace_local.ok("copy", name, "back.parquet", cwd=tmp_path)
         assert pq.read_table(tmp_path / "back.parquet").to_pylist() == rows
+
+
+def test_numbers_and_dates_are_quoted_where_a_mark_is_in_them(
+    tmp_path: Path, headrace_local: Headrace
+) -> None:
+    """A delimiter, quote or comment that stands in a number does not tear it."""
+    table = pyarrow.table({"n": [-5, 7], "x": [1.5, -2e300], "d": ["2024-01-31", "0001-02-03"]})
+    table = table.set_column(2, "d", table["d"].cast("date32"))
+    pq.write_table(table, tmp_path / "t.parquet")
+    for name, value in (
+        ("csv_delimiter", "-"),
+        ("csv_delimiter", "."),
+        ("csv_comment", "-"),
+        ("csv_comment", "7"),
+    ):
+        words = ["--set", f"destination.{name}={value}"]
+        headrace_local.ok("copy", "t.parquet", "t.csv", *words, cwd=tmp_path)
+        words = ["--set", f"{name}={value}"]
+        headrace_local.ok("copy", "t.csv", "back.parquet", *words, cwd=tmp_path)
+        assert pq.read_table(tmp_path / "back.parquet").to_pylist() == table.to_pylist(), words
 
 
 def test_text_is_one_row_a_line(read: Read, run: Callable[..., Result]) -> None:

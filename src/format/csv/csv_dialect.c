@@ -1,4 +1,6 @@
 /* format/csv/csv_dialect.c - the csv options, checked once and made ready for the engines. */
+#include <ctype.h>
+
 #include "format/csv/csv_internal.h"
 
 static int wrong(struct hr_error *err, const char *option, const char *why, const char *hint) {
@@ -57,6 +59,11 @@ static bool is_newline(int byte) {
     return byte == '\n' || byte == '\r';
 }
 
+/* As a quote or escape it would hide inside numbers and words that are read as they stand. */
+static bool in_values(int byte) {
+    return byte > 0 && byte < 128 && (isalnum(byte) || strchr("+-.:", byte) != NULL);
+}
+
 static int check(const struct csv_dialect *d, struct hr_error *err) {
     const char *hint = "choose characters that do not stand for something else";
     if (contains(d, '\n') || contains(d, '\r')) {
@@ -70,6 +77,10 @@ static int check(const struct csv_dialect *d, struct hr_error *err) {
     }
     if (is_newline(d->quote) || is_newline(d->escape) || is_newline(d->comment)) {
         return wrong(err, "csv_quote, csv_escape or csv_comment", "it is a line end", hint);
+    }
+    if (in_values(d->quote) || in_values(d->escape)) {
+        return wrong(err, in_values(d->quote) ? "csv_quote" : "csv_escape",
+                     "it may stand in numbers, dates and words", hint);
     }
     if (d->comment >= 0 && (d->comment == d->quote || contains(d, d->comment))) {
         return wrong(err, "csv_comment", "it is also the quote or delimiter", hint);

@@ -15,6 +15,8 @@
 
 #define BLOCK_BYTES ((size_t)8 << 20)
 #define VALUE_ROOM 64 /* the longest number or date */
+#define FIRST_BLOCK ((size_t)64 << 10)
+#define QUOTES 10 /* two quotes, or what copy_plain writes too far */
 
 struct csv_writer {
     struct csv_dialect dialect;
@@ -25,6 +27,7 @@ struct csv_writer {
     uint64_t special[6]; /* bytes that call for quotes, eight times each */
     unsigned n_special;
     bool special_byte[256];
+    bool odd_numbers; /* some number or date may need quotes */
     struct hr_schema *schema;
 };
 
@@ -33,6 +36,7 @@ struct csv_encoder {
     struct csv_writer w;
     uint8_t *raw; /* the block being filled */
     size_t len, cap, target;
+    size_t hint; /* bytes to begin the next one with */
     int64_t rows;
     struct hr_buf scratch;
     struct hr_block *ready; /* [next, count) are finished */
@@ -46,6 +50,15 @@ static void add_special(struct csv_writer *w, int byte) {
         w->special_byte[byte] = true;
         w->special[w->n_special++] = (uint64_t)(unsigned)byte * (uint64_t)0x0101010101010101;
     }
+}
+
+/* Numbers and dates, a few bytes long. */
+static bool has_special(const struct csv_writer *w, const uint8_t *p, size_t len) {
+    bool found = false;
+    for (size_t i = 0; i < len; i++) {
+        found |= w->special_byte[p[i]];
+    }
+    return found;
 }
 
 static int writer_init(struct csv_writer *w, struct hr_schema *schema,
@@ -71,6 +84,9 @@ static int writer_init(struct csv_writer *w, struct hr_schema *schema,
     add_special(w, '\r');
     add_special(w, d->quote);
     add_special(w, d->escape);
+    static const char in_numbers[] = "0123456789+-.aefinT:Z ";
+    w->odd_numbers = has_special(w, (const uint8_t *)in_numbers, sizeof(in_numbers) - 1) ||
+                     d->comment >= 0 || csv->null_values.count > 0;
     const bool members = opts->codec != NULL && (opts->codec->flags & HR_CODEC_CONCAT) != 0;
     w->codec = members ? opts->codec : NULL; /* others pack the file as a whole */
     w->level = opts->codec_level;
@@ -79,14 +95,16 @@ static int writer_init(struct csv_writer *w, struct hr_schema *schema,
     return 0;
 }
 
-/* Is one of the special bytes in the text? Reads up to 7 bytes behind it. */
-static bool has_special(const struct csv_writer *w, const uint8_t *p, size_t len) {
+/* Copy the text until a special byte shows up: true when there is none. Reads and writes up to 7
+ * bytes behind it. */
+static bool copy_plain(const struct csv_writer *w, const uint8_t *p, size_t len, uint8_t *out) {
     const uint64_t ones = 0x0101010101010101ULL;
     const uint64_t highs = 0x8080808080808080ULL;
     for (size_t i = 0; i < len; i += 8) {
         uint64_t v;
         uint64_t hit = 0;
         memcpy(&v, p + i, 8);
+        memcpy(out + i, &v, 8);
         for (unsigned s = 0; s < w->n_special; s++) {
             const uint64_t x = v ^ w->special[s];
             hit |= (x - ones) & ~x & highs;
@@ -95,10 +113,10 @@ static bool has_special(const struct csv_writer *w, const uint8_t *p, size_t len
             hit &= ((uint64_t)1 << (8 * (len - i))) - 1;
         }
         if (hit != 0) {
-            return true;
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 static bool is_blank(uint8_t c) {
@@ -142,13 +160,12 @@ static int cannot_quote(const struct hr_vec *vec, const uint8_t *p, size_t len,
     return HR_E_FORMAT;
 }
 
-/* One text (with 7 readable bytes behind it) at *out, which has 2 * len + 2 bytes. */
+/* One text (with 7 readable bytes behind it) at *out, which has 2 * len + QUOTES bytes. */
 static int put_text(const struct csv_writer *w, const struct hr_vec *vec, const uint8_t *p,
                     size_t len, bool first, uint8_t **out, struct hr_error *err) {
     const struct csv_dialect *d = &w->dialect;
-    const bool special = has_special(w, p, len);
+    const bool special = !copy_plain(w, p, len, *out);
     if (!special && !w->always && !reads_otherwise(w, p, len, first)) {
-        memcpy(*out, p, len);
         *out += len;
         return 0;
     }
@@ -165,7 +182,8 @@ static int reserve(struct csv_encoder *e, size_t extra, struct hr_error *err) {
     if (e->cap - e->len >= extra) {
         return 0;
     }
-    size_t want = e->cap ? e->cap * 2 : (size_t)64 << 10;
+    const size_t begin = e->hint > FIRST_BLOCK ? e->hint : FIRST_BLOCK;
+    size_t want = e->cap ? e->cap * 2 : begin;
     if (want < e->len + extra) {
         want = e->len + extra;
     }
@@ -181,7 +199,7 @@ static int reserve(struct csv_encoder *e, size_t extra, struct hr_error *err) {
 
 static int put_bytes(struct csv_encoder *e, const struct hr_vec *vec, struct hr_slice text,
                      bool first, struct hr_error *err) {
-    int rc = reserve(e, text.len * 2 + 2, err);
+    int rc = reserve(e, text.len * 2 + QUOTES, err);
     if (rc == 0) {
         uint8_t *out = e->raw + e->len;
         rc = put_text(&e->w, vec, text.ptr, text.len, first, &out, err);
@@ -197,7 +215,7 @@ static int put_other(struct csv_encoder *e, const struct hr_vec *vec, int64_t ro
     int rc = hr_vec_text(vec, row, &e->scratch, err);
     const size_t len = e->scratch.len;
     if (rc == 0) {
-        rc = hr_buf_reserve(&e->scratch, 8, err); /* has_special reads behind the end */
+        rc = hr_buf_reserve(&e->scratch, 8, err); /* copy_plain reads behind the end */
     }
     if (rc == 0) {
         memset(e->scratch.ptr + len, 0, 8);
@@ -239,7 +257,9 @@ static int put_value(struct csv_encoder *e, const struct hr_vec *vec, int64_t ro
     }
     char *out = (char *)e->raw + e->len;
     const size_t n = e->w.always ? 0 : number_text(vec, row, out);
-    if (n == 0 || has_special(&e->w, (const uint8_t *)out, n)) {
+    const uint8_t *text = (const uint8_t *)out;
+    if (n == 0 || (e->w.odd_numbers &&
+                   (has_special(&e->w, text, n) || reads_otherwise(&e->w, text, n, first)))) {
         return put_other(e, vec, row, first, err);
     }
     e->len += n;
@@ -313,6 +333,7 @@ static int cut_block(struct csv_encoder *e, struct hr_error *err) {
     } else {
         block.data = e->raw;
         block.len = e->len;
+        e->hint = e->len + e->len / 16; /* the next one will be like it: no growing in steps */
         e->raw = NULL;
         e->cap = 0;
     }
@@ -416,7 +437,7 @@ static int header_text(const struct csv_writer *w, struct hr_buf *out, struct hr
         hr_buf_init(&padded, 0);
         rc = hr_buf_append(&padded, name, len, err);
         rc = rc == 0 ? hr_buf_append(&padded, "\0\0\0\0\0\0\0", 8, err) : rc;
-        rc = rc == 0 ? hr_buf_reserve(out, len * 2 + CSV_DELIM_MAX + 3, err) : rc;
+        rc = rc == 0 ? hr_buf_reserve(out, len * 2 + CSV_DELIM_MAX + 1 + QUOTES, err) : rc;
         if (rc == 0) {
             uint8_t *p = out->ptr + out->len;
             memcpy(p, d->delim, i > 0 ? d->delim_len : 0);

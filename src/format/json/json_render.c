@@ -224,30 +224,14 @@ static size_t put_i64(uint8_t *dst, int64_t value) {
     return (size_t)n + minus;
 }
 
-/* "YYYY-MM-DD" for the years people use; 0 otherwise. Days to a date as in C. Neri and L.
- * Schneider, "Euclidean affine functions and their application to calendar algorithms": years begin
- * in March, divisions by constants only. */
+/* "YYYY-MM-DD" for the years of four digits; 0 otherwise. */
 static size_t put_date(uint8_t *dst, int32_t days) {
     if (days < -719162 || days > 2932896) { /* 0001-01-01 .. 9999-12-31 */
         return 0;
     }
-    const uint32_t n = (uint32_t)(days + 719468); /* since 0000-03-01 */
-    const uint32_t n1 = 4 * n + 3;
-    const uint32_t century = n1 / 146097;
-    const uint32_t n2 = (n1 % 146097) | 3;
-    const uint64_t p2 = (uint64_t)2939745 * n2;
-    const uint32_t year_of_century = (uint32_t)(p2 >> 32);
-    const uint32_t day_of_year = (uint32_t)p2 / 2939745 / 4;
-    const uint32_t n3 = 2141 * day_of_year + 197913;
-    const bool next = day_of_year >= 306; /* January and February */
-    const uint32_t year = 100 * century + year_of_century + next;
-    const uint32_t month = (n3 >> 16) - (next ? 12 : 0);
-    const uint32_t day = (n3 & 0xffff) / 2141 + 1;
-    memcpy(dst, "\"....-..-..\"", 12);
-    put_pair(dst + 1, year / 100);
-    put_pair(dst + 3, year % 100);
-    put_pair(dst + 6, month);
-    put_pair(dst + 9, day);
+    dst[0] = '"';
+    hr_format_date(days, (char *)dst + 1);
+    dst[11] = '"';
     return 12;
 }
 

@@ -362,8 +362,33 @@ static void logging(void **state) {
     assert_true(hr_cpu_get()->avx2 || !hr_cpu_get()->avx512);
 }
 
+/* Every day of the years 1 to 9999, and a few beyond, is written as the date it is. */
+static void every_date(void **state) {
+    (void)state;
+    for (int64_t days = -719162 - 400; days <= 2932896 + 400; days++) {
+        char text[20];
+        char want[40];
+        int64_t year;
+        int month;
+        int day;
+        text[hr_format_date(days, text)] = '\0';
+        hr_civil_from_days(days, &year, &month, &day);
+        if (days % 97 == 0 || day == 1 || year < 1 || year > 9999) {
+            snprintf(want, sizeof(want), "%s%04lld-%02d-%02d", year < 0 ? "-" : "",
+                     (long long)(year < 0 ? -year : year), month, day);
+            assert_string_equal(text, want);
+        }
+        int32_t back;
+        if (year >= 1 && year <= 9999) {
+            assert_true(hr_parse_date(text, strlen(text), &back));
+            assert_int_equal(back, days);
+        }
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(error_codes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_date),
+                                       cmocka_unit_test(error_codes),
                                        cmocka_unit_test(error_record),
                                        cmocka_unit_test(memory_can_fail),
                                        cmocka_unit_test(big_buffers),
