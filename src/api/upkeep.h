@@ -38,7 +38,8 @@ int hr_gc(const struct hr_upkeep_conf *conf, bool dry_run,
 
 struct hr_verify_report {
     size_t streams, commits, objects, problems;
-    int64_t bytes, rows;
+    int64_t bytes;
+    int64_t rows; /* of the tables; bad records in the quarantine are not counted */
 };
 /* Read every object that the archive of commits names and compare size, checksum and (Parquet)
  * rows; look for objects of our lineages that no commit names, and for commits that are missing.

@@ -211,6 +211,27 @@ def test_verify_a_whole_destination(job: Job) -> None:
     assert run(job, "verify", "--stream", "nobody").code == 4
 
 
+def test_verify_knows_what_was_put_aside(job: Job) -> None:
+    """Bad records in the quarantine are objects of their commit, not rows of the table."""
+    source = job.folder.parent / "lake/bucket/data/events/part-0.csv"
+    source.write_text("id,text\n" + "1,a\n" * 50 + "2,b,c,d\n")
+    ok_run = job.headrace(
+        *("sync", "--config", "source.json", "--catalog", "streams.json"),
+        *("--destination", "destination.json", "--state", "state.json"),
+        *("--set", "on_error=quarantine", "--progress", "never"),
+        cwd=job.folder,
+    )
+    assert ok_run.code == 0, ok_run.err
+    aside = list(job.out.rglob("_quarantine/*"))
+    assert len(aside) == 1
+    report = json.loads(ok(job, "verify", "--json").out)
+    assert report["rows"] == 25050
+    assert report["objects"] == len(files(job)) + 1
+    aside[0].write_text("gone")
+    (found,) = problems(job)
+    assert aside[0].name in found
+
+
 def problems(job: Job) -> list[str]:
     result = run(job, "verify", "--json")
     assert result.code == 5, result.err
