@@ -21,7 +21,8 @@ void hr_arena_init(struct hr_arena *arena, size_t max) {
 }
 
 static struct hr_arena_block *add_block(struct hr_arena *arena, size_t need) {
-    size_t size = arena->head ? arena->head->size * 2 : ARENA_FIRST;
+    /* as much again as is in use */
+    size_t size = arena->used > ARENA_FIRST ? arena->used : ARENA_FIRST;
     if (size > (size_t)1 << 20) {
         size = (size_t)1 << 20;
     }

@@ -130,7 +130,7 @@ static int keep_block(struct hr_result *r, struct hr_block *block, const char *f
     r->folders[r->n_blocks] = name;
     r->blocks[r->n_blocks++] = *block;
     r->held += block->len;
-    return r->held > HR_RESULT_HELD_MAX ? spill(r, err) : 0;
+    return r->held > r->held_max ? spill(r, err) : 0;
 }
 
 /* An encoder reserves for a whole row group; a folder's share may be tiny and waits for long. */
@@ -503,6 +503,11 @@ void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_sche
         .base = hr_schema_ref(base),
         .spool = {.dir = work->spill_dir, .max = (int64_t)(work->spill_limit_gb * (1 << 30))}};
     hr_arena_init(&result->names, 0);
+    result->held_max = HR_RESULT_HELD_MAX;
+    if (worker->conf->partition != NULL) { /* blocks of partitions cost as much again beside */
+        const size_t share = (size_t)worker->conf->settings->work.memory_limit_mb << 17;
+        result->held_max = share < HR_RESULT_HELD_MAX ? share : HR_RESULT_HELD_MAX;
+    }
     hr_error_clear(&result->err);
     result->borders = hr_calloc(task->n_pieces, sizeof(*result->borders));
     result->gone = hr_calloc(task->n_pieces, sizeof(*result->gone));

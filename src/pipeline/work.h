@@ -27,7 +27,8 @@ struct hr_result {
     const char **folders;  /* of each block, "" without partitions */
     int64_t *places;       /* of each block whose data is NULL: where it is in the spool */
     size_t held;           /* bytes of blocks in memory */
-    struct hr_spool spool; /* those beyond HR_RESULT_HELD_MAX */
+    size_t held_max;       /* HR_RESULT_HELD_MAX, less where many small ones wait */
+    struct hr_spool spool; /* those beyond held_max */
     struct hr_arena names; /* holds them */
     size_t n_blocks, blocks_cap;
     struct hr_run_counts counts;

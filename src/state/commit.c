@@ -24,7 +24,7 @@ struct hr_output {
     char *upload_id;
     char token[96];
     struct hr_upload_out *up;
-    const struct hr_part *parts;
+    struct hr_part *parts; /* once finished */
     size_t n_parts;
     int64_t rows, bytes;
     uint64_t crc64;
@@ -88,6 +88,7 @@ static void free_output(struct hr_output *output) {
     }
     hr_free(output->key);
     hr_free(output->upload_id);
+    hr_free(output->parts);
     hr_free(output);
 }
 
@@ -146,7 +147,8 @@ int64_t hr_output_bytes(const struct hr_output *output) {
 int hr_output_finish(struct hr_output *output, int64_t rows, struct hr_error *err) {
     const struct hr_store *store = output->commit->conf.store;
     hr_fault_point();
-    int rc = hr_upload_finish(output->up, &output->parts, &output->n_parts, &output->bytes, err);
+    const struct hr_part *sent;
+    int rc = hr_upload_finish(output->up, &sent, &output->n_parts, &output->bytes, err);
     hr_fault_point();
     if (rc == 0 && output->commit->conf.state != NULL && store->driver->mp_sync != NULL) {
         rc =
@@ -154,9 +156,16 @@ int hr_output_finish(struct hr_output *output, int64_t rows, struct hr_error *er
     }
     hr_fault_point();
     if (rc == 0) {
+        output->parts = hr_calloc(output->n_parts, sizeof(*output->parts));
+        rc = output->parts ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate an output");
+    }
+    if (rc == 0) {
+        memcpy(output->parts, sent, output->n_parts * sizeof(*output->parts));
         output->rows = rows;
         output->crc64 = hr_upload_crc64(output->up);
         output->finished = true;
+        hr_upload_close(output->up); /* a commit may hold thousands of outputs */
+        output->up = NULL;
     }
     return rc;
 }
