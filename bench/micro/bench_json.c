@@ -6,68 +6,9 @@
  * 256 KiB as a decoder would hand them out, and renders what was read as JSON lines. Prints the
  * best CPU time of each in seconds per GB (10^9 bytes) of JSON and nanoseconds a value. The floor
  * for TPC-H lineitem with AVX2 is 0.233 CPU-s/GB, 5.3 ns a value. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
+#include "bench_text.h"
 
 #include "format/json/json_read.h"
-
-#define SLICE ((size_t)256 << 10)
-
-static double cpu_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* Slices of a file in memory, handed out without a copy. */
-struct slices {
-    struct hr_source base;
-    const uint8_t *ptr;
-    size_t len, at;
-};
-
-static int slices_next(struct hr_source *src, struct hr_slice *out, struct hr_error *err) {
-    struct slices *s = (struct slices *)(void *)src;
-    (void)err;
-    if (s->at == s->len) {
-        return HR_END;
-    }
-    const size_t n = s->len - s->at < SLICE ? s->len - s->at : SLICE;
-    *out = hr_slice_of(s->ptr + s->at, n);
-    s->at += n;
-    return 0;
-}
-
-static void slices_close(struct hr_source *src) {
-    (void)src;
-}
-
-static const struct hr_source_ops slices_ops = {.next = slices_next, .close = slices_close};
-
-static uint8_t *load(const char *path, size_t *len) {
-    FILE *file = fopen(path, "rb");
-    struct stat st;
-    if (file == NULL || fstat(fileno(file), &st) != 0) {
-        return NULL;
-    }
-    *len = (size_t)st.st_size;
-    uint8_t *ptr = hr_big_alloc(*len, NULL);
-    if (ptr != NULL && fread(ptr, 1, *len, file) != *len) {
-        ptr = NULL;
-    }
-    fclose(file);
-    return ptr;
-}
-
-static int die(const struct hr_error *err) {
-    char text[2000];
-    hr_error_format(err, text, sizeof(text));
-    fprintf(stderr, "%s\n", text);
-    return 1;
-}
 
 struct run {
     double read, write;
@@ -81,9 +22,7 @@ static int one_run(const uint8_t *ptr, size_t len, struct hr_schema *schema,
     struct hr_format_opts opts = {0};
     struct hr_write_opts write = {0};
     struct hr_read_params params = {.want = schema, .split_end = -1, .want_all = true};
-    struct slices src = {.base = {.ops = &slices_ops, .name = "bench", .size = (int64_t)len},
-                         .ptr = ptr,
-                         .len = len};
+    struct slices src = source_of(ptr, len);
     struct hr_reader *reader;
     struct hr_encoder *enc;
     opts.json.nested_text = true;
@@ -132,7 +71,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: bench_json FILE.jsonl [runs] [general|scalar|avx2]\n");
         return 2;
     }
-    struct slices src = {.base = {.ops = &slices_ops, .name = argv[1]}, .ptr = ptr, .len = len};
+    struct slices src = source_of(ptr, len);
     const struct hr_infer_params infer = {.rows = 1000, .types = true};
     struct hr_format_opts opts = {0};
     struct hr_schema *schema;
