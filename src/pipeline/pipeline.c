@@ -25,7 +25,7 @@ struct slot {
     enum slot_state state;
     struct hr_task *task;
     struct hr_result result;
-    volatile bool head;
+    atomic_bool head;
 };
 
 struct pipe {
@@ -466,7 +466,7 @@ static int run_threads(struct pipe *p, struct hr_error *err) {
         return hr_fail(err, HR_E_INTERNAL, "could not start a worker thread");
     }
     struct hr_worker own = {.conf = p->conf}; /* for tasks that must run again */
-    bool head = true;
+    atomic_bool head = true;
     own.head = &head;
     struct slot *slot;
     while (rc == 0 && (slot = wait_head(p)) != NULL) {

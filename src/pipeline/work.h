@@ -49,7 +49,7 @@ struct hr_worker {
     struct hr_partition *partition;     /* NULL: rows go to one folder */
     struct hr_schema *transform_schema; /* read schema it was made for */
     struct hr_feed *feed;               /* while a task runs */
-    volatile bool *head;                /* this task is the head of line now */
+    atomic_bool *head;                  /* this task is the head of line now */
 };
 void hr_worker_release(struct hr_worker *worker);
 
