@@ -25,9 +25,10 @@ const struct hr_option hr_rows_dest[] = {
      .unit = "folders",
      .text = "Most folders of one commit by partition_by or partition_regex; more is an error."},
     {FIELD(path_template), .type = HR_OPT_STRING,
-     .text = "Folders below the destination, like year={at,none,YYYY}/{now(),,MM}: literal text and "
-             "groups of a column (or now()), what stands for null, and YYYY, MM, WW, DD, HH or "
-             "nothing. The columns stay in the files."},
+     .text =
+         "Folders below the destination, like year={at,none,YYYY}/{now(),,MM}: literal text and "
+         "groups of a column (or now()), what stands for null, and YYYY, MM, WW, DD, HH or "
+         "nothing. The columns stay in the files."},
     {FIELD(file_name_template), .type = HR_OPT_STRING, .text = "Names of the output files.",
      .missing = "Files are named LINEAGE-SEQ-INDEX, by which recovery, gc and verify know them; "
                 "folders can be chosen with path_template."},

@@ -33,7 +33,7 @@ static int setup(void **state) {
         for (int i = 0; i < LINES; i++) {
             const char *more = i == 77 + file ? ",more" : "";
             n += (size_t)snprintf(text + n, 80, "%d,%d%s,line %d%s\n", file * LINES + i, i * 3,
-                                 file == 17 && i > 1500 ? ".5" : "", i, more);
+                                  file == 17 && i > 1500 ? ".5" : "", i, more);
         }
         char key[40];
         char etag[80];
