@@ -27,14 +27,15 @@ int hr_upkeep_open(const struct hr_upkeep_conf *conf, enum hr_upkeep_mode mode,
         rc = hr_run_open_store(conf->settings, &conf->settings->dest.place, true, &out->dst, err);
     }
     struct hr_store_conf access;
-    const struct hr_state_conf state = {.path = conf->state_path,
-                                        .dst = out->dst,
-                                        .destination = out->dst ? out->dst->label : "",
-                                        .read_only = mode == HR_UPKEEP_READ,
-                                        .keep_open = mode == HR_UPKEEP_CLAIM,
-                                        .access = hr_run_state_access(conf->settings, &access),
-                                        .lease_seconds =
-                                            (int)conf->settings->sync.state_lease_seconds};
+    const struct hr_state_conf state = {
+        .path = conf->state_path,
+        .dst = out->dst,
+        .destination = out->dst ? out->dst->label : "",
+        .read_only = mode == HR_UPKEEP_READ,
+        .keep_open = mode == HR_UPKEEP_CLAIM,
+        .access = hr_run_state_access(conf->settings, &access),
+        .ask_when_lost = conf->settings->sync.lost_upload == HR_LOST_ASK,
+        .lease_seconds = (int)conf->settings->sync.state_lease_seconds};
     if (rc == 0) {
         rc = hr_state_open(&state, &out->state, err);
     }

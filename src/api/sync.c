@@ -432,6 +432,7 @@ static int open_all(struct hr_sync_run *s, bool with_source, struct hr_error *er
                                        .dst = s->dst,
                                        .destination = s->dst ? s->dst->label : "",
                                        .access = hr_run_state_access(settings, &access),
+                                       .ask_when_lost = settings->sync.lost_upload == HR_LOST_ASK,
                                        .lease_seconds = (int)settings->sync.state_lease_seconds,
                                        .store_is = state_store,
                                        .user = s};

@@ -121,11 +121,14 @@ struct hr_schema_opts {
 
 enum hr_sync_mode { HR_SYNC_FULL_REFRESH, HR_SYNC_INCREMENTAL };
 
+enum hr_lost_upload { HR_LOST_TAKE_BACK, HR_LOST_ASK };
+
 struct hr_sync_opts {
     int sync_mode; /* enum hr_sync_mode */
     char *cursor_field;
     int64_t lookback_seconds; /* -1: for ever */
     int64_t state_lease_seconds;
+    int lost_upload; /* enum hr_lost_upload */
     struct hr_strlist primary_key;
     char *filter;
     char *run_time; /* ISO 8601; hr_settings_finish puts it into run_us */

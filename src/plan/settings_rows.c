@@ -250,6 +250,12 @@ const struct hr_option hr_rows_sync[] = {
     {FIELD(hr_sync_opts, state_lease_seconds), .type = HR_OPT_INT, .def = "60", RANGE(1, 86400),
      .unit = "seconds", SINCE,
      .text = "State on S3: how long a run that went silent keeps others out. Renewed at a third."},
+    {FIELD(hr_sync_opts, lost_upload), .type = HR_OPT_ENUM, .def = "take_back",
+     .values = "take_back|ask", SINCE,
+     .text =
+         "A run was killed while it published several files, some are visible, and the store lost "
+         "the upload of another (MinIO does so): take the visible ones back and read their rows "
+         "again, or stop and ask for `state resolve`."},
     {FIELD(hr_sync_opts, primary_key), .type = HR_OPT_LIST, SINCE,
      .text = "Columns that identify a row."},
     {FIELD(hr_sync_opts, filter), .type = HR_OPT_STRING, SINCE,

@@ -41,6 +41,7 @@ struct hr_journal {
     size_t next_state_len;
     bool resumed; /* not in the file: a later run goes on with it, so what is visible may have been
                      read by somebody */
+    bool ask;     /* not in the file: that is a reason to stop and ask */
 };
 
 void hr_journal_release(struct hr_journal *journal);

@@ -280,7 +280,7 @@ int hr_journal_publish(const struct hr_journal *j, struct hr_store *store, struc
     if (rc == HR_E_STORE || rc == HR_E_EXISTS) {
         struct hr_error again;
         size_t removed;
-        if (j->resumed && before > 0) {
+        if (j->resumed && j->ask && before > 0) {
             return partly_lost(j, before, err);
         }
         const int back = hr_journal_take_back(j, store, holder, &removed, &again);

@@ -23,7 +23,8 @@ struct hr_state {
     void *place; /* the backend's own */
     struct hr_state_names names;
     struct hr_buf text;
-    char known[33]; /* hash of the document when it was read or written last */
+    char known[33];     /* hash of the document when it was read or written last */
+    bool ask_when_lost; /* see struct hr_state_conf */
     struct hr_recovery recovery;
 };
 
@@ -290,10 +291,15 @@ int hr_state_journal(struct hr_state *s, struct hr_journal *out, enum hr_fit *ou
 static int roll_forward(struct hr_state *s, struct hr_journal *j, struct hr_error *err) {
     bool lost;
     j->resumed = true;
+    j->ask = s->ask_when_lost;
     int rc = hr_journal_publish(j, s->dst, s, &s->recovery.published, &lost, err);
     if (lost) { /* taken back: the rows are planned again */
         s->recovery.dropped = true;
-        hr_log(HR_LOG_WARN, "an unfinished commit was taken back: an upload of it is gone");
+        hr_log(HR_LOG_WARN,
+               "the unfinished commit %llu of lineage '%s' was taken back, as an upload of it is "
+               "gone: "
+               "its rows are read again and written under the same names",
+               (unsigned long long)j->seq, j->lineage);
         return 0;
     }
     if (rc == 0) {
@@ -409,6 +415,7 @@ int hr_state_open(const struct hr_state_conf *conf, struct hr_state **out, struc
         return hr_fail(err, HR_E_NOMEM, "could not allocate the state");
     }
     s->dst = conf->dst;
+    s->ask_when_lost = conf->ask_when_lost;
     s->backend = backend_of(conf->path);
     hr_buf_init(&s->text, HR_STATE_MAX);
     const int rc = open_parts(s, conf, err);

@@ -31,7 +31,9 @@ struct hr_state_conf {
      * who interrupts a run must reach it too. NULL: nobody asks. */
     void (*store_is)(void *user, struct hr_store *store);
     void *user;
-    int lease_seconds; /* state on S3: how long a silent run keeps it; 0: 60 */
+    bool ask_when_lost; /* an upload of a dead run's commit is gone, others are visible: stop in
+                           doubt; else take them back, their rows are read again */
+    int lease_seconds;  /* state on S3: how long a silent run keeps it; 0: 60 */
 };
 
 /* What recovery did, for the log and the kill tests. */

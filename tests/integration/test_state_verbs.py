@@ -356,6 +356,8 @@ def test_a_state_replaced_in_between_is_asked_about(job: Job) -> None:
 class ManyObjects(Job):
     """The same pipeline, whose one commit writes three objects."""
 
+    lost_upload = "ask"
+
     def sync(self, fault: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [
@@ -363,6 +365,7 @@ class ManyObjects(Job):
                 *("sync", "--config", "source.json", "--catalog", "streams.json"),
                 *("--destination", "destination.json", "--state", "state.json"),
                 *("--progress", "never", "--workers", "1", "--set", "partition_by=kind"),
+                *("--set", f"lost_upload={self.lost_upload}"),
             ],
             check=False,
             cwd=self.folder,
@@ -373,10 +376,8 @@ class ManyObjects(Job):
         )
 
 
-def test_rows_that_were_seen_are_not_taken_back_unasked(
-    tmp_path: Path, headrace_local: Headrace
-) -> None:
-    """An upload is gone, another object of the commit has been visible since the dead run."""
+def test_an_upload_is_gone_and_another_visible(tmp_path: Path, headrace_local: Headrace) -> None:
+    """Since a dead run: taken back and written again, or left to a person."""
     source = tmp_path / "lake/bucket/data/events/a.csv"
     source.parent.mkdir(parents=True)
     want = [(i, f"row {i}") for i in range(300)]
@@ -386,10 +387,12 @@ def test_rows_that_were_seen_are_not_taken_back_unasked(
     assert len(files(job)) == 1
     for path in job.out.rglob(".*.tmp"):
         path.unlink()
+    seen = files(job)
+    shutil.copytree(job.folder, tmp_path / "before")
     refused = job.sync()
     assert refused.returncode == 1
     assert "state resolve" in refused.stderr
-    assert len(files(job)) == 1
+    assert files(job) == seen
     shown = ok(job, "state", "resolve").out
     assert shown.count("  not visible") == 2
     shutil.copytree(job.folder, tmp_path / "template")
@@ -409,6 +412,15 @@ def test_rows_that_were_seen_are_not_taken_back_unasked(
     ok(job, "state", "replay", "data/events/a.csv", destination=False)
     synced(job)
     assert len(job.rows()) == 400
+
+    shutil.rmtree(job.folder)
+    shutil.copytree(tmp_path / "before", job.folder)
+    job.lost_upload = "take_back"
+    done = job.sync()
+    assert done.returncode == 0
+    assert "taken back" in done.stderr
+    assert job.rows() == want
+    ok(job, "verify")
 
 
 # ---- S3

@@ -105,12 +105,22 @@ Next = Iterator[tuple[World, Process]]
 
 
 class Model:
-    """lease: the state is on S3, a claim may run out; else a lock that dies with its owner."""
+    """lease: the state is on S3, a claim may run out; else a lock that dies with its owner.
+
+    ask: lost_upload=ask.
+    """
 
     def __init__(
-        self, *, lease: bool, mutation: str = "", expiries: int = 2, losses: int = 1
+        self,
+        *,
+        lease: bool,
+        mutation: str = "",
+        expiries: int = 2,
+        losses: int = 1,
+        ask: bool = False,
     ) -> None:
         self.lease = lease
+        self.ask = ask
         self.mutation = mutation
         self.expiries = expiries
         self.losses = losses
@@ -249,7 +259,7 @@ class Model:
             yield w, rest
         elif there is not None and (there.token == out.run or self.bad("tokens do not name a run")):
             yield w, rest._replace(before=p.before + 1)
-        elif not p.own and p.before > 0:
+        elif self.ask and not p.own and p.before > 0:
             yield w, p._replace(at="release", doubt=True)
         else:
             assert p.journal is not None

@@ -15,15 +15,17 @@ WHOLE = os.environ.get("MODEL_WHOLE", "") != ""
 BEGINNINGS = {"first load": World(), "later load": OLD}
 
 
+@pytest.mark.parametrize("ask", [False, True])
 @pytest.mark.parametrize("begin", BEGINNINGS)
 @pytest.mark.parametrize("processes", [RUNS, ALL], ids=["two runs", "two runs and a gc"])
-def test_a_local_state(processes: tuple[Process, ...], begin: str) -> None:
-    assert Model(lease=False).explore(processes, BEGINNINGS[begin]) > 500
+def test_a_local_state(processes: tuple[Process, ...], begin: str, ask: bool) -> None:
+    assert Model(lease=False, ask=ask).explore(processes, BEGINNINGS[begin]) > 500
 
 
+@pytest.mark.parametrize("ask", [False, True])
 @pytest.mark.parametrize("begin", BEGINNINGS)
-def test_a_state_on_s3(begin: str) -> None:
-    assert Model(lease=True).explore(RUNS, BEGINNINGS[begin]) > 10_000
+def test_a_state_on_s3(begin: str, ask: bool) -> None:
+    assert Model(lease=True, ask=ask).explore(RUNS, BEGINNINGS[begin]) > 10_000
 
 
 @pytest.mark.parametrize("begin", BEGINNINGS if WHOLE else ["first load"])
