@@ -204,6 +204,7 @@ struct csv_kernels {
 extern const struct csv_kernels hr_csv_kernels_scalar;
 #if HR_X86
 extern const struct csv_kernels hr_csv_kernels_avx2;
+extern const struct csv_kernels hr_csv_kernels_avx512;
 #endif
 const struct csv_kernels *hr_csv_kernels_pick(void);
 

@@ -173,6 +173,9 @@ const struct csv_kernels hr_csv_kernels_scalar = {
 
 const struct csv_kernels *hr_csv_kernels_pick(void) {
 #if HR_X86
+    if (hr_cpu_get()->avx512) {
+        return &hr_csv_kernels_avx512;
+    }
     if (hr_cpu_get()->avx2) {
         return &hr_csv_kernels_avx2;
     }
