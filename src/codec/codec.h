@@ -24,6 +24,15 @@ struct hr_codec_io {
     size_t out_len;
 };
 
+/* Some whole frames of an object that ends with a list of all of them. */
+struct hr_codec_frames {
+    int64_t count;                /* 0: the object is read from its begin, there is nothing here */
+    int64_t begin, end;           /* stored bytes of these frames */
+    int64_t stop;                 /* stored: behind the last frame of the object */
+    int64_t text_begin, text_end; /* begin and end in the inflated text */
+    uint64_t hash;                /* of the sizes of each, in order */
+};
+
 struct hr_codec {
     const char *name;            /* "gzip" */
     const char *const *suffixes; /* {".gz", NULL} */
@@ -44,6 +53,11 @@ struct hr_codec {
     int (*decode_begin)(void **ctx, struct hr_error *err);
     int (*decode_step)(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err);
     void (*decode_end)(void *ctx); /* NULL allowed */
+    /* Seekable streams, else NULL. Before the first step: the input begins with these frames and
+     * goes on to `stop`; frames of other sizes are HR_E_CORRUPT. met: all of them went by and were
+     * right; what follows is not judged. */
+    void (*decode_expect)(void *ctx, const struct hr_codec_frames *frames);
+    bool (*decode_met)(const void *ctx);
 
     /* Streaming encoder. encode_step with finish: HR_END once everything was written. The output
      * depends on the input and the level alone, not on how the calls cut it. NULL: blocks only (a
@@ -101,6 +115,17 @@ struct hr_codec_limits {
 int hr_codec_source(const struct hr_codec *codec, struct hr_source *inner,
                     const struct hr_codec_limits *limits, struct hr_source **out,
                     struct hr_error *err);
+
+/* The same for some frames of an object: inner begins at frames->begin and goes on to frames->stop,
+ * the source at byte `text_at` of the inflated text (frames->text_begin or later). HR_E_UNSUPPORTED
+ * when the codec is not seekable. */
+int hr_codec_frames_source(const struct hr_codec *codec, struct hr_source *inner,
+                           const struct hr_codec_limits *limits,
+                           const struct hr_codec_frames *frames, int64_t text_at,
+                           struct hr_source **out, struct hr_error *err);
+/* Inflates on until every one of `frames` was found to be what was listed; an error when one is
+ * not. For a source of hr_codec_frames_source whose reader needs no more of it. */
+int hr_codec_frames_settle(struct hr_source *src, struct hr_error *err);
 
 /* An out that compresses what it takes, as one stream, into dst, which it borrows: for codecs
  * without HR_CODEC_CONCAT, whose file must be one stream. hr_codec_out_finish writes the end of the

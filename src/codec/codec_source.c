@@ -18,6 +18,8 @@ struct codec_source {
     uint8_t *out;       /* SLICE bytes */
     uint64_t taken;     /* compressed bytes consumed */
     uint64_t made;      /* bytes produced */
+    uint64_t begin;     /* of inner in its object */
+    uint64_t skip;      /* bytes still to produce for nobody */
     bool inner_ended;
     int done; /* 0, HR_END or the error that every later call repeats */
     struct hr_error failed;
@@ -37,7 +39,7 @@ static int source_fail(struct codec_source *src, int code, struct hr_error *why)
                 src->base.name, src->codec->name);
     } else {
         hr_fail(err, code, "could not inflate '%s': %.330s at compressed byte %llu", src->base.name,
-                reason, (unsigned long long)src->taken);
+                reason, (unsigned long long)(src->begin + src->taken));
     }
     if (hint[0] != '\0') {
         hr_error_hint(err, "%s", hint);
@@ -110,8 +112,7 @@ static int source_turn(struct codec_source *src, struct hr_codec_io *io) {
     return cap != 0 ? cap : rc;
 }
 
-static int codec_source_next(struct hr_source *base, struct hr_slice *out, struct hr_error *err) {
-    struct codec_source *src = (struct codec_source *)base;
+static int fill_slice(struct codec_source *src, struct hr_slice *out, struct hr_error *err) {
     struct hr_codec_io io = {.out = src->out, .out_len = SLICE};
     while (src->done == 0 && io.out_len > 0) {
         src->done = source_turn(src, &io);
@@ -126,6 +127,20 @@ static int codec_source_next(struct hr_source *base, struct hr_slice *out, struc
     return src->done;
 }
 
+static int codec_source_next(struct hr_source *base, struct hr_slice *out, struct hr_error *err) {
+    struct codec_source *src = (struct codec_source *)base;
+    int rc = fill_slice(src, out, err);
+    while (rc == 0 && src->skip > 0) {
+        const size_t most = src->skip < out->len ? (size_t)src->skip : out->len;
+        src->skip -= most;
+        *out = hr_slice_of(out->ptr + most, out->len - most);
+        if (out->len == 0) {
+            rc = fill_slice(src, out, err);
+        }
+    }
+    return rc;
+}
+
 static void codec_source_close(struct hr_source *base) {
     struct codec_source *src = (struct codec_source *)base;
     src->codec->decode_end(src->ctx);
@@ -134,11 +149,11 @@ static void codec_source_close(struct hr_source *base) {
     hr_free(src);
 }
 
+static const struct hr_source_ops ops = {.next = codec_source_next, .close = codec_source_close};
+
 int hr_codec_source(const struct hr_codec *codec, struct hr_source *inner,
                     const struct hr_codec_limits *limits, struct hr_source **out,
                     struct hr_error *err) {
-    static const struct hr_source_ops ops = {.next = codec_source_next,
-                                             .close = codec_source_close};
     int rc = 0;
     if (codec->missing != NULL || codec->decode_begin == NULL) {
         rc = hr_fail(err, HR_E_UNSUPPORTED, "could not read '%s': %s", inner->name,
@@ -173,6 +188,38 @@ int hr_codec_source(const struct hr_codec *codec, struct hr_source *inner,
     }
     *out = &src->base;
     return 0;
+}
+
+int hr_codec_frames_source(const struct hr_codec *codec, struct hr_source *inner,
+                           const struct hr_codec_limits *limits,
+                           const struct hr_codec_frames *frames, int64_t text_at,
+                           struct hr_source **out, struct hr_error *err) {
+    if (codec->decode_expect == NULL) {
+        hr_fail(err, HR_E_UNSUPPORTED, "could not read '%s' by frames: %s has none", inner->name,
+                codec->name);
+        hr_error_object(err, inner->name);
+        return HR_E_UNSUPPORTED;
+    }
+    const int rc = hr_codec_source(codec, inner, limits, out, err);
+    if (rc == 0) {
+        struct codec_source *src = (struct codec_source *)*out;
+        codec->decode_expect(src->ctx, frames);
+        src->begin = (uint64_t)frames->begin;
+        if (text_at > frames->text_begin) {
+            src->skip = (uint64_t)(text_at - frames->text_begin);
+        }
+    }
+    return rc;
+}
+
+int hr_codec_frames_settle(struct hr_source *base, struct hr_error *err) {
+    struct codec_source *src = (struct codec_source *)base;
+    struct hr_slice slice;
+    int rc = 0;
+    while (rc == 0 && !src->codec->decode_met(src->ctx)) {
+        rc = fill_slice(src, &slice, err);
+    }
+    return rc == HR_END ? 0 : rc; /* the decoder lets no stream end before its frames are met */
 }
 
 /* ---- whole buffers ---- */

@@ -79,7 +79,12 @@ static int zstd_decode_step(void *ctx, struct hr_codec_io *io, bool eof, struct 
     struct zstd_decoder *dec = ctx;
     for (;;) {
         if (io->in_len == 0 && !dec->inside) {
-            return !eof ? 0 : dec->any ? HR_END : hr_codec_fail_early(err, "zstd");
+            if (!eof) {
+                return 0;
+            }
+            const int end =
+                dec->any ? hr_zstd_seek_end(&dec->seek, err) : hr_codec_fail_early(err, "zstd");
+            return end ? end : HR_END;
         }
         ZSTD_inBuffer in = {.src = io->in, .size = io->in_len};
         ZSTD_outBuffer out = {.dst = io->out, .size = io->out_len};
@@ -104,6 +109,16 @@ static int zstd_decode_step(void *ctx, struct hr_codec_io *io, bool eof, struct 
             return eof ? hr_codec_fail_early(err, "zstd") : 0;
         }
     }
+}
+
+static void zstd_decode_expect(void *ctx, const struct hr_codec_frames *frames) {
+    struct zstd_decoder *dec = ctx;
+    dec->seek.want = *frames;
+}
+
+static bool zstd_decode_met(const void *ctx) {
+    const struct zstd_decoder *dec = ctx;
+    return dec->seek.met;
 }
 
 static void zstd_decode_end(void *ctx) {
@@ -230,6 +245,8 @@ const struct hr_codec hr_codec_zstd = {
     .decode_begin = zstd_decode_begin,
     .decode_step = zstd_decode_step,
     .decode_end = zstd_decode_end,
+    .decode_expect = zstd_decode_expect,
+    .decode_met = zstd_decode_met,
     .encode_begin = zstd_encode_begin,
     .encode_step = zstd_encode_step,
     .encode_end = zstd_encode_end,

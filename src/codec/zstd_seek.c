@@ -13,7 +13,7 @@ static uint32_t le32(const uint8_t *p) {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static uint64_t add_entry(uint64_t hash, uint32_t packed, uint32_t plain) {
+uint64_t hr_zstd_seek_entry(uint64_t hash, uint32_t packed, uint32_t plain) {
     return hr_hash_u64(hash ^ ((uint64_t)packed << 32 | plain)) + 1;
 }
 
@@ -36,8 +36,8 @@ static void table_byte(struct hr_zstd_seek *seek, uint64_t at, uint8_t byte) {
         const uint64_t width = i == 0 ? 8 : 12;
         seek->entry[i][at % width] = byte;
         if (at % width == width - 1) {
-            seek->entries_hash[i] =
-                add_entry(seek->entries_hash[i], le32(seek->entry[i]), le32(seek->entry[i] + 4));
+            seek->entries_hash[i] = hr_zstd_seek_entry(seek->entries_hash[i], le32(seek->entry[i]),
+                                                       le32(seek->entry[i] + 4));
         }
     }
 }
@@ -62,6 +62,30 @@ static int table_check(const struct hr_zstd_seek *seek, struct hr_error *err) {
     return HR_E_CORRUPT;
 }
 
+static int not_as_listed(struct hr_error *err) {
+    hr_fail(err, HR_E_CORRUPT, "the seek table lists zstd frames of other sizes");
+    hr_error_hint(err, "the object is damaged: upload it again, or leave it out");
+    return HR_E_CORRUPT;
+}
+
+/* One of the frames that are wanted ended, skippable ones among them: the table lists every byte.
+ */
+static int wanted_end(struct hr_zstd_seek *seek, struct hr_error *err) {
+    const struct hr_codec_frames *want = &seek->want;
+    seek->packed += seek->taken;
+    seek->frames_hash =
+        hr_zstd_seek_entry(seek->frames_hash, (uint32_t)seek->taken, (uint32_t)seek->made);
+    seek->frames++;
+    seek->taken = seek->made = 0;
+    if (seek->frames < (uint64_t)want->count) {
+        return 0;
+    }
+    seek->met = seek->frames_hash == want->hash &&
+                seek->packed == (uint64_t)(want->end - want->begin) &&
+                seek->text == (uint64_t)(want->text_end - want->text_begin);
+    return seek->met ? 0 : not_as_listed(err);
+}
+
 static int frame_end(struct hr_zstd_seek *seek, struct hr_error *err) {
     int rc = 0;
     if (is_table(seek)) {
@@ -74,7 +98,7 @@ static int frame_end(struct hr_zstd_seek *seek, struct hr_error *err) {
         seek->foreign = true;
     } else {
         seek->frames_hash =
-            add_entry(seek->frames_hash, (uint32_t)seek->taken, (uint32_t)seek->made);
+            hr_zstd_seek_entry(seek->frames_hash, (uint32_t)seek->taken, (uint32_t)seek->made);
         seek->frames++;
     }
     seek->taken = seek->made = 0;
@@ -84,6 +108,18 @@ static int frame_end(struct hr_zstd_seek *seek, struct hr_error *err) {
 
 int hr_zstd_seek_watch(struct hr_zstd_seek *seek, const uint8_t *ptr, size_t len, size_t made,
                        bool ended, struct hr_error *err) {
+    if (seek->want.count > 0) {
+        if (seek->met) {
+            return 0; /* frames behind those wanted: whoever wants them judges them */
+        }
+        seek->taken += len;
+        seek->made += made;
+        seek->text += made;
+        if (seek->text > (uint64_t)(seek->want.text_end - seek->want.text_begin)) {
+            return not_as_listed(err);
+        }
+        return ended ? wanted_end(seek, err) : 0;
+    }
     size_t i = 0;
     for (; i < len && seek->taken + i < sizeof(seek->head); i++) {
         seek->head[seek->taken + i] = ptr[i];
@@ -96,4 +132,8 @@ int hr_zstd_seek_watch(struct hr_zstd_seek *seek, const uint8_t *ptr, size_t len
     seek->taken += len;
     seek->made += made;
     return ended ? frame_end(seek, err) : 0;
+}
+
+int hr_zstd_seek_end(const struct hr_zstd_seek *seek, struct hr_error *err) {
+    return seek->want.count > 0 && !seek->met ? not_as_listed(err) : 0;
 }

@@ -18,10 +18,19 @@ struct hr_zstd_seek {
     uint64_t entries_hash[2];
     uint8_t entry[2][12];
     uint8_t foot[9];
+    /* Some frames of an object are read: what its table says of them. */
+    struct hr_codec_frames want;
+    uint64_t packed, text; /* of the frames that ended; inflated so far */
+    bool met;              /* all of them went by and are what the table says */
 };
+
+/* The sizes of one more frame, into a hash of those before it (0 at first). */
+uint64_t hr_zstd_seek_entry(uint64_t hash, uint32_t packed, uint32_t plain);
 
 /* The decoder took `len` bytes of a frame at ptr and made `made`; `ended`: the frame is over. */
 int hr_zstd_seek_watch(struct hr_zstd_seek *seek, const uint8_t *ptr, size_t len, size_t made,
                        bool ended, struct hr_error *err);
+/* The stream is over between two frames: an error when some that are wanted did not come. */
+int hr_zstd_seek_end(const struct hr_zstd_seek *seek, struct hr_error *err);
 
 #endif

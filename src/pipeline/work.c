@@ -299,9 +299,26 @@ static int read_piece(struct run *run, struct hr_source *inner, struct hr_error 
             reader->nulled + hr_transform_nulled(run->worker->transform) - nulled_before;
     }
     hr_reader_close(reader);
+    if (rc == 0 && piece->frames.count > 0) {
+        rc = hr_codec_frames_settle(src, err);
+    }
     hr_source_close(src);
     if (rc < 0 && err != NULL) {
         hr_error_object(err, piece->key);
+    }
+    return rc;
+}
+
+/* No record starts in a piece of frames: they are still to be what the table says, as what follows
+ * them is placed by it. */
+static int pass_frames(struct run *run, struct hr_source *inner, struct hr_error *err) {
+    const struct hr_piece *piece = &run->task->pieces[run->piece];
+    const struct hr_format *format;
+    struct hr_source *src = NULL;
+    int rc = hr_piece_source(run->conf->settings, piece, inner, &format, &src, err);
+    if (rc == 0) {
+        rc = hr_codec_frames_settle(src, err);
+        hr_source_close(src);
     }
     return rc;
 }
@@ -366,6 +383,11 @@ static int open_feed(struct run *run, struct hr_split **out_splits, struct hr_er
                                                 (p->format->flags & HR_FMT_RANDOM) != 0,
                                       .sparse = reads_a_part(run)};
         memcpy(splits[i].etag, p->etag, sizeof(splits[i].etag));
+        if (p->frames.count > 0) {
+            splits[i].begin = p->frames.begin;
+            splits[i].end = p->frames.end;
+            splits[i].size = p->frames.stop; /* the table behind the frames is nobody's text */
+        }
     }
     const struct hr_feed_conf conf = {.store = run->conf->store,
                                       .budget = run->conf->budget,
@@ -418,6 +440,8 @@ static int run_pieces(struct run *run, struct hr_error *err) {
         const bool swallowed = piece->exact && piece->end >= 0 && piece->begin >= piece->end;
         if (rc == 0 && !swallowed) {
             rc = read_piece(run, src, err);
+        } else if (rc == 0 && piece->frames.count > 0) {
+            rc = pass_frames(run, src, err);
         }
         if (rc == HR_E_NO_OBJECT && run->result->counts.rows_in == rows_before && piece->first) {
             run->result->gone[run->piece] = true;
@@ -426,8 +450,7 @@ static int run_pieces(struct run *run, struct hr_error *err) {
             continue;
         }
         if (rc == 0) {
-            const int64_t end = piece->end < 0 ? piece->size : piece->end;
-            run->result->counts.bytes += end - piece->begin;
+            run->result->counts.bytes += hr_piece_stored(piece);
             run->result->counts.objects += piece->last;
         }
     }

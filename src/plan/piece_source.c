@@ -134,7 +134,10 @@ int hr_piece_source(const struct hr_settings *settings, const struct hr_piece *p
         }
     }
     struct hr_source *decoded = NULL;
-    if (rc == 0 && codec != NULL && !inside) {
+    if (rc == 0 && codec != NULL && piece->frames.count > 0) {
+        const int64_t at = piece->begin > 0 ? piece->begin - 1 : 0;
+        rc = hr_codec_frames_source(codec, &raw->base, &limits, &piece->frames, at, &decoded, err);
+    } else if (rc == 0 && codec != NULL && !inside) {
         rc = hr_codec_source(codec, &raw->base, &limits, &decoded, err);
     }
     if (rc != 0) {

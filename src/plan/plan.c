@@ -225,7 +225,7 @@ static int64_t piece_bytes(const struct hr_plan *plan, const struct hr_piece *pi
         }
         return sum;
     }
-    return (piece->end < 0 ? piece->size : piece->end) - piece->begin;
+    return hr_piece_stored(piece);
 }
 
 static int add_piece(struct hr_plan *plan, struct hr_task *task, const struct hr_piece *piece,
@@ -309,12 +309,14 @@ static int fill_task(struct hr_plan *plan, struct hr_task *task, struct hr_error
         if (rc || object == NULL || object->stream != task->stream) {
             return rc;
         }
-        bool fits = task->n_pieces == 0 || (task->bytes + object->size <= plan->task_bytes &&
-                                            task->n_pieces < plan->task_objects);
+        const bool large = hr_split_wanted(object->codec, object->size, plan->task_bytes);
+        bool fits =
+            task->n_pieces == 0 || (!large && task->bytes + object->size <= plan->task_bytes &&
+                                    task->n_pieces < plan->task_objects);
         if (!fits || (task->n_pieces && starts_checkpoint(plan, object))) {
             return 0;
         }
-        if (object->size > plan->task_bytes) {
+        if (large) {
             return begin_large(plan, task, err); /* the task is empty: it did not fit otherwise */
         }
         struct hr_piece piece;

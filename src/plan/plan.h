@@ -175,6 +175,8 @@ struct hr_piece {
     int64_t group_begin, group_end;  /* Parquet row groups; group_end -1: all */
     int64_t file;                    /* number of the object in its stream, from 0 */
     bool first, last;                /* first and last piece of its object */
+    struct hr_codec_frames frames;   /* count > 0: begin and end are bytes of the inflated text, and
+                                        these are the frames that text begin - 1 starts */
     bool exact;                      /* a record starts exactly at begin: no guess (set when a
                                         wrong guess is run again) */
     const struct hr_strlist *header; /* text piece that does not begin at 0: column names; NULL */
@@ -193,6 +195,8 @@ struct hr_task {
     struct hr_arena *arena;
 };
 void hr_task_free(struct hr_task *task); /* NULL allowed */
+/* Stored bytes that are a piece's own; row groups are not counted out. */
+int64_t hr_piece_stored(const struct hr_piece *piece);
 /* A source for a piece: decoded, its format known (by probing when the piece's is NULL). The source
  * must be closed; `inner` is not closed by it. src->size is the object's when nothing inflates,
  * else -1. */

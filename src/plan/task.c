@@ -56,6 +56,13 @@ static int grow_pieces(struct hr_task *task, struct hr_error *err) {
     return 0;
 }
 
+int64_t hr_piece_stored(const struct hr_piece *piece) {
+    if (piece->frames.count > 0) { /* the table behind the frames goes with the last */
+        return (piece->last ? piece->size : piece->frames.end) - piece->frames.begin;
+    }
+    return (piece->end < 0 ? piece->size : piece->end) - piece->begin;
+}
+
 static int copy_header(struct hr_arena *arena, const struct hr_strlist *from,
                        const struct hr_strlist **out, struct hr_error *err) {
     struct hr_strlist *list = hr_arena_calloc(arena, 1, sizeof *list);
@@ -114,6 +121,17 @@ static json_t *piece_json(const struct hr_piece *p) {
         p->codec_auto, "begin", (json_int_t)p->begin, "end", (json_int_t)p->end, "group_begin",
         (json_int_t)p->group_begin, "group_end", (json_int_t)p->group_end, "file",
         (json_int_t)p->file, "first", p->first, "last", p->last, "exact", p->exact);
+    const struct hr_codec_frames *f = &p->frames;
+    if (json && f->count > 0 &&
+        json_object_set_new(json, "frames",
+                            json_pack("{sI sI sI sI sI sI sI}", "count", (json_int_t)f->count,
+                                      "begin", (json_int_t)f->begin, "end", (json_int_t)f->end,
+                                      "stop", (json_int_t)f->stop, "text_begin",
+                                      (json_int_t)f->text_begin, "text_end",
+                                      (json_int_t)f->text_end, "hash", (json_int_t)f->hash))) {
+        json_decref(json);
+        return NULL;
+    }
     if (json && p->header && json_object_set_new(json, "header", header_json(p->header))) {
         json_decref(json);
         return NULL;
@@ -176,6 +194,37 @@ static int get_names(const json_t *object, struct hr_piece *piece, struct hr_err
     return 0;
 }
 
+static int get_frames(const json_t *object, struct hr_piece *piece, struct hr_error *err) {
+    struct hr_codec_frames *f = &piece->frames;
+    int64_t hash = 0;
+    const struct {
+        const char *name;
+        int64_t low;
+        int64_t *out;
+    } fields[] = {
+        {"count", 1, &f->count},
+        {"begin", 0, &f->begin},
+        {"end", 0, &f->end},
+        {"stop", 0, &f->stop},
+        {"text_begin", 0, &f->text_begin},
+        {"text_end", 0, &f->text_end},
+        {"hash", INT64_MIN, &hash},
+    };
+    for (size_t i = 0; i < HR_COUNTOF(fields); i++) {
+        int rc = get_int(object, fields[i].name, fields[i].low, fields[i].out, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    f->hash = (uint64_t)hash;
+    const bool placed = f->begin < f->end && f->end <= f->stop && f->stop <= piece->size &&
+                        f->text_begin <= f->text_end && f->text_begin <= piece->begin &&
+                        piece->begin <= piece->end;
+    const bool seekable = piece->codec && piece->codec->decode_expect && piece->format &&
+                          !(piece->format->flags & (HR_FMT_RANDOM | HR_FMT_SCHEMA));
+    return placed && seekable ? 0 : bad("frames", err);
+}
+
 static int get_numbers(const json_t *object, struct hr_piece *piece, struct hr_error *err) {
     const struct {
         const char *name;
@@ -193,6 +242,9 @@ static int get_numbers(const json_t *object, struct hr_piece *piece, struct hr_e
     int rc = 0;
     for (size_t i = 0; i < HR_COUNTOF(fields) && rc == 0; i++) {
         rc = get_int(object, fields[i].name, fields[i].low, fields[i].out, err);
+    }
+    if (rc == 0 && json_object_get(object, "frames")) {
+        return get_frames(json_object_get(object, "frames"), piece, err);
     }
     if (rc == 0 && (piece->begin > piece->size || piece->end > piece->size ||
                     (piece->end >= 0 && piece->end < piece->begin))) {
