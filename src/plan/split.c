@@ -118,6 +118,9 @@ static int by_frames(const struct hr_piece *base, int64_t task_bytes,
     while (hr_zstd_table_run(&count, task_bytes, &run)) {
         n++;
     }
+    if (n == 1) { /* whole objects may be read again when they were replaced, frames may not */
+        return whole(base, out, err);
+    }
     const int rc = reserve(out, n, err);
     for (size_t i = 0; i < n && rc == 0; i++) {
         struct hr_piece *piece = &out->items[i];
