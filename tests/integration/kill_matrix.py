@@ -85,9 +85,15 @@ class Place:
             **self.minio.environment(endpoint),
         }
 
+    def __post_init__(self) -> None:
+        self.before = set(self._uploads())
+
     def open_uploads(self) -> list[str]:
-        """Unfinished uploads of the whole server, as it keeps them on its disk: its list of uploads
-        answers for exact keys only."""
+        """Unfinished uploads of the server that other tests did not leave behind before."""
+        return [path for path in self._uploads() if path not in self.before]
+
+    def _uploads(self) -> list[str]:
+        """As the server keeps them on its disk: its list of uploads answers for exact keys only."""
         folder = self.minio.data / ".minio.sys/multipart"
         return [str(p.relative_to(folder)) for p in folder.glob("*/*/xl.meta")]
 
