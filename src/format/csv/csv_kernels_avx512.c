@@ -1,12 +1,13 @@
-/* format/csv/csv_kernels_avx512.c - numbers, eight cells at a time.
+/* format/csv/csv_kernels_avx512.c - numbers and dates, eight cells at a time.
  *
  * As in csv_kernels_avx2.c the 16 bytes that END with a cell are loaded, but four cells share a
  * register and everything that is asked of a byte (is it in the cell, the sign, a digit, the point)
  * is one bit of a 64-bit mask, 16 bits to a cell. Questions to a cell are answered for four at once
  * by arithmetic on such masks that carries from no cell into the next. Even cells lie in one
  * register and odd ones in another, so that the packing of the multiply-adds brings them in order.
- * Dates, times and text, and the cells behind the last whole eight, go the way of AVX2.
+ * Timestamps, text and the cells behind the last whole eight, go the way of AVX2.
  */
+#include "format/csv/csv_dates.h"
 #include "format/csv/csv_internal.h"
 
 #if HR_X86
@@ -50,18 +51,30 @@ INLINE static inline struct eight eight_of(const struct csv_run *run) {
         .end_at = _mm256_mullo_epi32(numbers, _mm256_set1_epi32((int)run->end_stride))};
 }
 
-INLINE static inline __m512i with_cell(__m512i v, __mmask16 where, const uint8_t *end) {
-    return _mm512_mask_broadcast_i32x4(v, where,
-                                       _mm_loadu_si128((const __m128i *)(const void *)(end - 16)));
+INLINE static inline __m256i lengths(const struct eight *w) {
+    const __m256i starts = _mm256_i32gather_epi32((const int *)w->start, w->start_at, 4);
+    const __m256i ends = _mm256_i32gather_epi32((const int *)w->end, w->end_at, 4);
+    return _mm256_sub_epi32(_mm256_sub_epi32(ends, starts), _mm256_set1_epi32((int)w->delta));
 }
 
-/* The 16 bytes in front of each second end from ends[0] on. */
-INLINE static inline __m512i load_four(const uint8_t *text, const uint32_t *ends, size_t step) {
+static inline void advance(struct eight *w) {
+    w->start += 8 * w->start_step;
+    w->end += 8 * w->end_step;
+}
+
+INLINE static inline __m512i with_cell(__m512i v, __mmask16 where, const uint8_t *p) {
+    return _mm512_mask_broadcast_i32x4(v, where, _mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+/* The 16 bytes at text + (at + add) for each second `at`; the sum is one of 32 bits, because the
+ * first start of a window is -1. */
+INLINE static inline __m512i load_four(const uint8_t *text, const uint32_t *at, size_t step,
+                                       uint32_t add) {
     __m512i v = _mm512_maskz_broadcast_i32x4(
-        0xffff, _mm_loadu_si128((const __m128i *)(const void *)(text + ends[0] - 16)));
-    v = with_cell(v, 0x00f0, text + ends[2 * step]);
-    v = with_cell(v, 0x0f00, text + ends[4 * step]);
-    return with_cell(v, 0xf000, text + ends[6 * step]);
+        0xffff, _mm_loadu_si128((const __m128i *)(const void *)(text + (uint32_t)(at[0] + add))));
+    v = with_cell(v, 0x00f0, text + (uint32_t)(at[2 * step] + add));
+    v = with_cell(v, 0x0f00, text + (uint32_t)(at[4 * step] + add));
+    return with_cell(v, 0xf000, text + (uint32_t)(at[6 * step] + add));
 }
 
 /* Four cells: their digits' values, zero elsewhere, and what was found out about them. */
@@ -120,11 +133,7 @@ INLINE static inline __m512i behind_point(uint64_t point) {
 }
 
 INLINE static inline struct numbers next_eight(struct eight *w, bool decimal) {
-    const __m256i starts =
-        _mm256_add_epi32(_mm256_i32gather_epi32((const int *)w->start, w->start_at, 4),
-                         _mm256_set1_epi32((int)w->delta));
-    const __m256i ends = _mm256_i32gather_epi32((const int *)w->end, w->end_at, 4);
-    const __m256i len = _mm256_sub_epi32(ends, starts);
+    const __m256i len = lengths(w);
     const __m256i sixteen = _mm256_set1_epi32(16);
     const __m512i begin =
         _mm512_castsi256_si512(_mm256_sub_epi32(sixteen, _mm256_min_epu32(len, sixteen)));
@@ -134,10 +143,10 @@ INLINE static inline struct numbers next_eight(struct eight *w, bool decimal) {
         0x10101010, 0x08080808, 0x08080808, 0x08080808, 0x08080808, 0, 0, 0, 0);
     const __m512i pick_odd = _mm512_add_epi8(pick, _mm512_set1_epi8(4));
     const struct four a =
-        four_of(load_four(w->text, w->end, w->end_step),
+        four_of(load_four(w->text - 16, w->end, w->end_step, 0),
                 _mm512_maskz_permutexvar_epi8(~(uint64_t)0, pick, begin), decimal);
     const struct four b =
-        four_of(load_four(w->text, w->end + w->end_step, w->end_step),
+        four_of(load_four(w->text - 16, w->end + w->end_step, w->end_step, 0),
                 _mm512_maskz_permutexvar_epi8(~(uint64_t)0, pick_odd, begin), decimal);
     const __m512i packed = _mm512_packus_epi32(fours_of(a.digits), fours_of(b.digits));
     const __m512i eights = _mm512_madd_epi16(packed, _mm512_set1_epi32(0x00012710));
@@ -153,8 +162,7 @@ INLINE static inline struct numbers next_eight(struct eight *w, bool decimal) {
         n.fraction = _mm512_add_epi64(_mm512_maskz_unpacklo_epi64(0xff, x, y),
                                       _mm512_maskz_unpackhi_epi64(0xff, x, y));
     }
-    w->start += 8 * w->start_step;
-    w->end += 8 * w->end_step;
+    advance(w);
     return n;
 }
 
@@ -229,8 +237,67 @@ HR_TARGET_AVX512 static uint64_t dec_avx512(const struct csv_run *run, int scale
     return slow;
 }
 
-static uint64_t date_avx512(const struct csv_run *run, int32_t *out) {
-    return hr_csv_kernels_avx2.date(run, out);
+/* ---- dates ---- */
+
+/* Four of YYYY-MM-DD at every second start: in each cell's first 8 bytes the year and month * 100 +
+ * day; *odd gets bits in the cells that are no dates by their bytes. */
+INLINE static inline __m512i four_dates(const struct eight *w, const uint32_t *starts,
+                                        uint64_t *odd) {
+    const __m512i form = _mm512_set4_epi32(0, 0x00003030, 0x2d30302d, 0x30303030);
+    const __m512i most = _mm512_set4_epi32(-1, (int)0xffff0909, 0x00090900, 0x09090909);
+    const __m512i order = _mm512_set4_epi32(-1, -1, 0x09080605, 0x03020100);
+    const __m512i join = _mm512_set4_epi32(0, 0, 0x00010064, 0x00010064);
+    const __m512i digits =
+        _mm512_xor_si512(load_four(w->text, starts, w->start_step, w->delta), form);
+    *odd = _mm512_cmpgt_epu8_mask(digits, most);
+    const __m512i eight = _mm512_maskz_shuffle_epi8(~(uint64_t)0, digits, order);
+    return _mm512_madd_epi16(_mm512_maddubs_epi16(eight, _mm512_set1_epi16(0x010a)), join);
+}
+
+/* As in csv_kernels_avx2.c: year and month-day each find their part in a table. */
+INLINE static inline __m256i days_of(__m512i parts, unsigned *odd) {
+    const __m256i year = _mm512_maskz_cvtepi64_epi32(0xff, parts);
+    const __m256i day = _mm512_maskz_cvtepi64_epi32(0xff, _mm512_maskz_srli_epi64(0xff, parts, 32));
+    const __m256i year_at =
+        _mm256_maskz_mov_epi32(_mm256_cmplt_epu32_mask(year, _mm256_set1_epi32(10000)), year);
+    const __m256i begin = _mm256_i32gather_epi32((const int *)hr_csv_years, year_at, 4);
+    const __m256i leap = _mm256_and_si256(begin, _mm256_set1_epi32(1));
+    const __m256i day_at = _mm256_add_epi32(
+        _mm256_maskz_mov_epi32(_mm256_cmplt_epu32_mask(day, _mm256_set1_epi32(1300)), day),
+        _mm256_mullo_epi32(leap, _mm256_set1_epi32(1300)));
+    /* Two entries of 16 bits at a time: nothing behind the table is read. */
+    const __m256i pair = _mm256_i32gather_epi32((const int *)(const void *)hr_csv_days,
+                                                _mm256_srli_epi32(day_at, 1), 4);
+    const __m256i shift = _mm256_slli_epi32(_mm256_and_si256(day_at, _mm256_set1_epi32(1)), 4);
+    const __m256i none = _mm256_set1_epi32(UINT16_MAX);
+    const __m256i days = _mm256_and_si256(_mm256_srlv_epi32(pair, shift), none);
+    *odd = _mm256_cmpeq_epi32_mask(days, none);
+    return _mm256_add_epi32(_mm256_srai_epi32(begin, 1), days);
+}
+
+HR_TARGET_AVX512 static uint64_t date_avx512(const struct csv_run *run, int32_t *out) {
+    const unsigned count = run->count & ~7u;
+    struct eight w = eight_of(run);
+    uint64_t slow = 0;
+    for (unsigned i = 0; i < count; i += 8) {
+        uint64_t odd_a;
+        uint64_t odd_b;
+        unsigned no_day;
+        const __m512i a = four_dates(&w, w.start, &odd_a);
+        const __m512i b = four_dates(&w, w.start + w.start_step, &odd_b);
+        const __m256i len = lengths(&w);
+        const __m256i days = days_of(_mm512_maskz_unpacklo_epi64(0xff, a, b), &no_day);
+        _mm256_storeu_si256((__m256i *)(void *)(out + i), days);
+        const unsigned odd = in_order(any_bit(odd_a), any_bit(odd_b)) | no_day |
+                             _mm256_cmpneq_epi32_mask(len, _mm256_set1_epi32(10));
+        slow |= (uint64_t)odd << i;
+        advance(&w);
+    }
+    if (count < run->count) {
+        const struct csv_run rest = rest_of(run, count);
+        slow |= hr_csv_kernels_avx2.date(&rest, out + count) << count;
+    }
+    return slow;
 }
 
 static uint64_t ts_avx512(const struct csv_run *run, bool utc, int64_t per_second, int64_t *out) {
