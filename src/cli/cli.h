@@ -83,6 +83,9 @@ bool hr_cli_quiet(const struct hr_cli *cli);
 /* "1.5 MB", "12 kB": decimal units. */
 void hr_cli_size(double bytes, char *out, size_t size);
 
+/* A manual page on stdout; NULL: of the program, else of this verb. Returns the exit status. */
+int hr_cli_man(struct hr_cli *cli, const char *name);
+
 int hr_verb_copy(struct hr_cli *cli);
 int hr_verb_ls(struct hr_cli *cli);
 int hr_verb_head(struct hr_cli *cli);

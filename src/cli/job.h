@@ -49,6 +49,5 @@ int hr_verb_clear(struct hr_cli *cli);
 int hr_verb_state(struct hr_cli *cli);
 int hr_verb_gc(struct hr_cli *cli);
 int hr_verb_verify(struct hr_cli *cli);
-int hr_verb_docs(struct hr_cli *cli);
 
 #endif

@@ -65,6 +65,9 @@ int hr_verb_help(struct hr_cli *cli) {
     if (cli->n_args > 0 && strncmp(cli->args[0], "options", 7) == 0) {
         return help_options(cli, cli->args[0][7] == '.' ? cli->args[0] + 8 : "");
     }
+    if (cli->n_args > 0 && strcmp(cli->args[0], "man") == 0) {
+        return hr_cli_man(cli, cli->n_args > 1 ? cli->args[1] : NULL);
+    }
     if (cli->n_args > 0) {
         return help_verb(cli->args[0]);
     }
@@ -74,7 +77,8 @@ int hr_verb_help(struct hr_cli *cli) {
         printf("  %-18s %s\n", hr_verbs[i].name, hr_verbs[i].text);
     }
     printf("\n`headrace help VERB` shows a verb's options, `headrace help options` every "
-           "setting of configs and --set.\n");
+           "setting of configs and --set, `headrace help man [VERB]` a "
+           "manual page.\n");
     return 0;
 }
 

@@ -293,22 +293,3 @@ int hr_verb_clear(struct hr_cli *cli) {
     hr_job_close(&job);
     return rc == 0 ? 0 : hr_cli_fail(cli, &err);
 }
-
-/* Hidden: the generated documents. */
-int hr_verb_docs(struct hr_cli *cli) {
-    struct hr_error err;
-    struct hr_buf text;
-    struct hr_option_group groups[HR_SETTINGS_GROUPS_MAX];
-    const size_t n = hr_settings_groups(groups);
-    hr_error_clear(&err);
-    hr_buf_init(&text, 0);
-    const char *what = cli->args[0];
-    int rc = strcmp(what, "options") == 0 ? hr_render_markdown(groups, n, &text, &err)
-             : strcmp(what, "man") == 0   ? hr_render_man(groups, n, &text, &err)
-             : strcmp(what, "help") == 0
-                 ? hr_render_help(groups, n, 100, &text, &err)
-                 : hr_fail(&err, HR_E_USAGE, "could not print '%s': options, man or help", what);
-    const int status = rc == 0 ? put(&text) : hr_cli_fail(cli, &err);
-    hr_buf_release(&text);
-    return status;
-}

@@ -172,7 +172,7 @@ const struct hr_verb hr_verbs[] = {
     {"count", "URL", "count rows", LOOK_FLAGS, HR_COUNTOF(LOOK_FLAGS), 1, 1, hr_verb_count},
     {"version", "", "version and what is built in", VERSION_FLAGS, HR_COUNTOF(VERSION_FLAGS), 0, 0,
      hr_verb_version},
-    {"docs", "options|man|help", "the generated documents", NULL, 0, 1, 1, hr_verb_docs},
-    {"help", "[VERB]", "this text, or that of a verb", NULL, 0, 0, 1, hr_verb_help},
+    {"help", "[VERB | options | man [VERB]]",
+     "this text, that of a verb, every setting, or a manual page", NULL, 0, 0, 2, hr_verb_help},
 };
 const size_t hr_verbs_count = HR_COUNTOF(hr_verbs);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -449,3 +450,17 @@ def test_examples_run(headrace_local: Headrace, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     files = list((tmp_path / "out").rglob("*.parquet"))
     assert sum(pq.read_metadata(p).num_rows for p in files) > 0
+
+
+def test_manual_pages(headrace_local: Headrace) -> None:
+    """One of the program, one of each verb, from the tables that parse the command line."""
+    whole = headrace_local.ok("help", "man").out
+    assert whole.startswith(".TH HEADRACE 1\n")
+    assert ".B schema_evolution\n" in whole
+    verbs = re.findall(r"^  ([a-z-]+) ", headrace_local.ok("help").out, re.M)
+    assert {"sync", "copy", "gc"} <= set(verbs)
+    for verb in verbs:
+        page = headrace_local.ok("help", "man", verb).out
+        assert f".B headrace {verb}\n" in page
+        assert "\\-\\-set" in page
+    assert headrace_local("help", "man", "nothing").code == 2
