@@ -164,13 +164,39 @@ static int redo(void *user, const char *key, bool *gone, struct hr_error *err) {
     return rc;
 }
 
+/* What the state and the folder say of each other before rows are added. An emptied or another
+ * folder and a new state are the user's right, but rows are missing or doubled then. */
+static void warn_of_home(const struct hr_sync_run *s, const struct hr_stream *stream, bool wrote,
+                         const char *folder) {
+    char text[600];
+    if (wrote) {
+        snprintf(text, sizeof(text),
+                 "stream '%s': what this pipeline wrote before is not in '%s' of the destination "
+                 "any more; only what is new goes there: to load all again use headrace state "
+                 "reset",
+                 stream->name, folder);
+    } else {
+        snprintf(text, sizeof(text),
+                 "stream '%s': another pipeline or an earlier state wrote into '%s' of the "
+                 "destination; rows it read too will stand there twice: to begin anew use "
+                 "headrace clear-destination",
+                 stream->name, folder);
+    }
+    hr_sync_warn(s, text);
+}
+
 /* A state that wrote elsewhere, beside the files of another one: two state files were exchanged, or
- * the destination was. An empty or moved folder is none of our business. */
-static int check_home(struct hr_sync_run *s, const struct hr_sync_table *t, const char *folder,
-                      struct hr_error *err) {
-    bool foreign = false;
-    const int rc = t->wrote ? hr_manifest_foreign(s->dst, folder, t->lineage, &foreign, err) : 0;
-    if (rc != 0 || !foreign) {
+ * the destination was. */
+static int check_home(struct hr_sync_run *s, const struct hr_stream *stream,
+                      const struct hr_sync_table *t, const char *folder, struct hr_error *err) {
+    bool own = false;
+    bool others = false;
+    const int rc = hr_manifest_look(s->dst, folder, t->lineage, &own, &others, err);
+    const bool told = t->wrote ? !own && !others : others;
+    if (rc == 0 && told && !hr_sync_overwrites(stream)) {
+        warn_of_home(s, stream, t->wrote, folder);
+    }
+    if (rc != 0 || own || !others || !t->wrote) {
         return rc;
     }
     hr_fail(
@@ -202,7 +228,7 @@ static int open_table(struct hr_sync_run *s, const struct hr_stream *stream,
                                           .folder = folder,
                                           .put = &s->put,
                                           .also_owns = s->conf->dialect->writes_file};
-    int rc = check_home(s, t, folder, err);
+    int rc = check_home(s, stream, t, folder, err);
     if (rc == 0) {
         rc = hr_commit_begin(&commit, &s->commit, err);
     }
@@ -327,6 +353,15 @@ static int rest_table(struct hr_sync_run *s, struct hr_error *err) {
     struct hr_sync_table *t = &s->tables[s->current];
     const struct hr_run_counts none = {0};
     int rc = 0;
+    if (!t->begun) {
+        char text[400];
+        snprintf(
+            text, sizeof(text),
+            "stream '%s': there is nothing to read: no object of it, or none that the source's "
+            "format, patterns and dates let through; its table stays as it is",
+            stream->name);
+        hr_sync_warn(s, text);
+    }
     if (hr_sync_incremental(stream)) {
         const bool differs = hr_sync_report_days(s, t, stream) > 0;
         const bool changed = differs || t->state.headrace == NULL || hr_band_sweeping(t->band);

@@ -90,6 +90,13 @@ static int columns_form(const struct hr_sync_conf *conf, const struct hr_stream 
         }
     }
     spec->all_data = spec->new_columns = stream->all_columns || stream->sync_new_columns;
+    if (rc == 0 && spec->count == 0 && !spec->all_data) {
+        rc = hr_fail(err, HR_E_CONFIG,
+                     "could not sync stream '%s': none of its selected_columns is a column of it",
+                     stream->name);
+        hr_error_hint(err, "name columns of the stream under selected_columns, or leave "
+                           "selected_columns out to write all; headrace discover lists them");
+    }
     return rc;
 }
 

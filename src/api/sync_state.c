@@ -236,11 +236,13 @@ struct difference {
 
 static void report_day(void *user, const char *day, int64_t kept, int64_t listed) {
     const struct difference *d = user;
-    char text[400];
-    snprintf(text, sizeof(text),
-             "stream '%s': objects of %s differ from what was read (%lld read, %lld there): files "
-             "were moved in with old times or replaced; to read them: headrace state reset",
-             d->stream->name, day, (long long)kept, (long long)listed);
+    char text[600];
+    snprintf(
+        text, sizeof(text),
+        "stream '%s': objects of %s differ from what was read (%lld read, %lld there): files "
+        "were moved in with old times or replaced, or prefix or patterns were changed; to read "
+        "one: headrace state replay KEY, all again: headrace state reset",
+        d->stream->name, day, (long long)kept, (long long)listed);
     hr_sync_warn(d->sync, text);
 }
 

@@ -204,6 +204,12 @@ static int read_entries(struct hr_state_doc *doc, struct hr_slice raw, const jso
 static int check_head(const struct hr_state_doc *doc, const json_t *json, struct hr_error *err) {
     const json_t *type = json_object_get(json, "type");
     const json_t *version = json_object_get(json, "version");
+    if (type == NULL && json_object_get(json, "streams") == NULL && json_object_size(json) > 0) {
+        /* Some other document, which the next commit would replace. */
+        int rc = bad(doc, "it has neither \"type\" nor \"streams\"", err);
+        hr_error_hint(err, "name the pipeline's state file; one that does not exist yet is made");
+        return rc;
+    }
     if (type && (!json_is_string(type) || strcmp(json_string_value(type), "STREAM") != 0)) {
         return bad(doc, "its type is not STREAM", err);
     }

@@ -69,6 +69,12 @@ static int copy_text(const struct reading *r, const json_t *object, const char *
     return 0;
 }
 
+/* An empty name is none: the default stays. */
+static int copy_name(const struct reading *r, const json_t *object, const char *key, char **out) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL && text[0] == '\0' ? 0 : copy_text(r, object, key, out);
+}
+
 static int flag_member(const struct reading *r, const json_t *object, const char *key, int *out) {
     const json_t *value = json_object_get(object, key);
     if (value == NULL || json_is_null(value)) {
@@ -286,10 +292,10 @@ static int read_stream(const struct reading *r, const json_t *entry, struct hr_s
                        "source_defined_primary_key", &stream->primary_key);
     }
     if (rc == 0) {
-        rc = copy_text(r, entry, "destination_database", &stream->dest_database);
+        rc = copy_name(r, entry, "destination_database", &stream->dest_database);
     }
     if (rc == 0) {
-        rc = copy_text(r, entry, "destination_table", &stream->dest_table);
+        rc = copy_name(r, entry, "destination_table", &stream->dest_table);
     }
     if (rc == 0) {
         rc = unknown_members(r, entry, known, &stream->extra);

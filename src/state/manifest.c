@@ -126,12 +126,12 @@ int hr_manifest_load_all(struct hr_store *store, const char *folder, json_t **ou
     return rc;
 }
 
-int hr_manifest_foreign(struct hr_store *store, const char *folder, const char *lineage, bool *out,
-                        struct hr_error *err) {
+int hr_manifest_look(struct hr_store *store, const char *folder, const char *lineage, bool *own,
+                     bool *others, struct hr_error *err) {
     struct hr_buf key;
     struct hr_object_info info;
     json_t *all = NULL;
-    *out = false;
+    *own = *others = false;
     hr_buf_init(&key, 8192);
     int rc = hr_buf_printf(&key, err, "%s_headrace/%s/manifest.json", folder, lineage);
     if (rc == 0) {
@@ -140,7 +140,9 @@ int hr_manifest_foreign(struct hr_store *store, const char *folder, const char *
     if (rc == HR_E_NO_OBJECT) {
         hr_error_clear(err);
         rc = hr_manifest_load_all(store, folder, &all, err);
-        *out = rc == 0 && json_array_size(all) > 0;
+        *others = rc == 0 && json_array_size(all) > 0;
+    } else {
+        *own = rc == 0;
     }
     json_decref(all);
     hr_buf_release(&key);

@@ -19,10 +19,10 @@ int hr_manifest_load(struct hr_store *store, const char *folder, const char *lin
 int hr_manifest_load_all(struct hr_store *store, const char *folder, json_t **out,
                          struct hr_error *err);
 
-/* *out: the folder has no manifest of this lineage, but one of another. One request when all is
- * well. */
-int hr_manifest_foreign(struct hr_store *store, const char *folder, const char *lineage, bool *out,
-                        struct hr_error *err);
+/* *own: the folder has a manifest of this lineage; *others, looked for only when not: one of
+ * another. One request when all is well. */
+int hr_manifest_look(struct hr_store *store, const char *folder, const char *lineage, bool *own,
+                     bool *others, struct hr_error *err);
 /* One manifest or archive by its key. New reference. HR_E_STATE: damaged, named in the message. */
 int hr_manifest_read(struct hr_store *store, const char *key, json_t **out, struct hr_error *err);
 /* Whether a parsed one (NULL: not JSON) is whole: version, seal, members. */

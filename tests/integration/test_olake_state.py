@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,73 @@ def test_unreadable_state_is_never_none(job: Job, text: str) -> None:
     assert "state.json" in done.err
     assert (job.folder / "state.json").read_text() == text
     assert job.column("id") == []
+
+
+@pytest.mark.parametrize("text", ['{"users":{"_last_modified_time":"2025-01-01T00:00:00Z"}}', None])
+def test_another_document_is_no_state(job: Job, text: str | None) -> None:
+    """`--state source.json` shall not replace the user's config with a state."""
+    name = "state.json" if text else "source.json"
+    if text:
+        (job.folder / name).write_text(text)
+    before = (job.folder / name).read_bytes()
+    job.lake.put("s/1.csv", "id\n1\n")
+    done = job.sync("--state", name)
+    assert done.code == 2
+    assert "neither" in done.err
+    assert name in done.err
+    assert (job.folder / name).read_bytes() == before
+    assert job.column("id") == []
+
+
+def test_a_destination_that_was_emptied_is_told(job: Job) -> None:
+    job.lake.put("s/1.csv", "id\n1\n")
+    assert "warn" not in job.ok().err
+    shutil.rmtree(job.out)
+    job.lake.put("s/2.csv", "id\n2\n")
+    assert "what this pipeline wrote before is not in" in job.ok().err
+    assert job.column("id") == [2]
+    job.lake.put("s/3.csv", "id\n3\n")
+    assert "warn" not in job.ok().err
+
+
+def test_a_state_that_was_removed_is_told(job: Job) -> None:
+    job.lake.put("s/1.csv", "id\n1\n")
+    job.ok()
+    (job.folder / "state.json").unlink()
+    assert "will stand there twice" in job.ok().err
+    assert job.column("id") == [1, 1]
+    job.lake.put("s/2.csv", "id\n2\n")
+    assert "warn" not in job.ok().err
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
+def test_a_stream_without_objects_is_told(job: Job, mode: str) -> None:
+    job.lake.put("s/1.csv", "id\n1\n")
+    job.select("s", mode=mode)
+    assert "nothing to read" not in job.ok().err
+    job.lake.remove("s/1.csv")
+    assert "stream 's': there is nothing to read" in job.ok().err
+    assert job.column("id") == [1]
+    job.lake.put("t/1.csv", "id\n1\n")
+    job.select("T", mode=mode)
+    assert "stream 'T': there is nothing to read" in job.ok().err
+
+
+@pytest.mark.parametrize("columns", [[], ["nope"]])
+def test_a_selection_of_no_column_loses_no_rows(job: Job, columns: list[str]) -> None:
+    job.lake.put("s/1.csv", "id\n1\n")
+    chosen = {"selected_columns": {"columns": columns, "sync_new_columns": False}}
+    job.select("s", entry=chosen)
+    done = job.sync()
+    assert done.code == 2
+    assert "selected_columns" in done.err
+    job.select("s")
+    job.ok()
+    assert job.column("id") == [1]
+
+
+def test_empty_destination_names_are_none(job: Job) -> None:
+    job.lake.put("s/1.csv", "id\n1\n")
+    job.select("s", destination_table="", destination_database="")
+    job.ok()
+    assert job.column("id") == [1]

@@ -229,14 +229,15 @@ static void every_byte_of_a_manifest(void **state) {
     test_write_file(path, text, len / 2);
     assert_int_equal(hr_manifest_load(store, "t/", "abc", &out, &err), HR_E_STATE);
     assert_null(out);
-    bool foreign = true;
-    assert_int_equal(hr_manifest_foreign(store, "t/", "abc", &foreign, &err), 0);
-    assert_false(foreign);
-    assert_int_equal(hr_manifest_foreign(store, "u/", "abc", &foreign, &err), 0);
-    assert_false(foreign); /* nothing is there at all */
+    bool own = false;
+    bool others = true;
+    assert_int_equal(hr_manifest_look(store, "t/", "abc", &own, &others, &err), 0);
+    assert_true(own && !others);
+    assert_int_equal(hr_manifest_look(store, "u/", "abc", &own, &others, &err), 0);
+    assert_true(!own && !others); /* nothing is there at all */
     test_write_file(path, text, len);
-    assert_int_equal(hr_manifest_foreign(store, "t/", "other", &foreign, &err), 0);
-    assert_true(foreign);
+    assert_int_equal(hr_manifest_look(store, "t/", "other", &own, &others, &err), 0);
+    assert_true(!own && others);
     free(text);
     json_decref(m);
     hr_store_close(store);
