@@ -159,28 +159,6 @@ static int next_task(void *user, struct hr_task **out, struct hr_error *err) {
     return s->ended ? HR_END : hr_plan_next(s->plan, out, err);
 }
 
-/* Columns asked for by name must exist: a typing error is not an empty column. */
-static int check_columns(const struct copy *c, struct hr_error *err) {
-    for (size_t i = 0; i < c->spec.count; i++) {
-        const struct hr_out_column *column = &c->spec.columns[i];
-        if (column->kind != HR_OUT_DATA ||
-            hr_schema_find(c->schema, column->source, strlen(column->source)) >= 0) {
-            continue;
-        }
-        hr_fail(err, HR_E_USAGE, "could not find column '%s'", column->source);
-        char names[240];
-        size_t n = 0;
-        names[0] = '\0';
-        for (int k = 0; k < c->schema->n_fields && n < sizeof(names) - 8; k++) {
-            n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", k ? ", " : "",
-                                  c->schema->fields[k].name);
-        }
-        hr_error_hint(err, "columns are: %s", names);
-        return HR_E_USAGE;
-    }
-    return 0;
-}
-
 /* Folders by value need a destination of many files. */
 static int open_partition(struct copy *c, struct hr_error *err) {
     const struct hr_dest *dest = &c->settings->dest;
@@ -391,7 +369,7 @@ int hr_copy(const struct hr_copy_conf *conf, struct hr_summary *out, struct hr_e
         rc = open_sources(&c, err);
     }
     if (rc == 0) {
-        rc = check_columns(&c, err);
+        rc = hr_run_check_columns(&c.spec, c.schema, err);
     }
     if (rc == 0) {
         rc = open_sink(&c, err);

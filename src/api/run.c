@@ -108,6 +108,42 @@ static int add_metadata(struct hr_transform_spec *spec, const char *name, struct
     return HR_E_CONFIG;
 }
 
+/* Two columns of one name cannot be told apart by most readers of what is written. */
+static int check_twice(const struct hr_strlist *columns, struct hr_error *err) {
+    for (size_t i = 1; i < columns->count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(columns->items[i], columns->items[k]) == 0) {
+                hr_fail(err, HR_E_USAGE, "could not choose column '%s' twice", columns->items[i]);
+                hr_error_hint(err, "name each column once");
+                return HR_E_USAGE;
+            }
+        }
+    }
+    return 0;
+}
+
+int hr_run_check_columns(const struct hr_transform_spec *spec, const struct hr_schema *schema,
+                         struct hr_error *err) {
+    for (size_t i = 0; i < spec->count; i++) {
+        const struct hr_out_column *column = &spec->columns[i];
+        if (column->kind != HR_OUT_DATA ||
+            hr_schema_find(schema, column->source, strlen(column->source)) >= 0) {
+            continue;
+        }
+        hr_fail(err, HR_E_USAGE, "could not find column '%s'", column->source);
+        char names[240];
+        size_t n = 0;
+        names[0] = '\0';
+        for (int k = 0; k < schema->n_fields && n < sizeof(names) - 8; k++) {
+            n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", k ? ", " : "",
+                                  schema->fields[k].name);
+        }
+        hr_error_hint(err, "columns are: %s", names);
+        return HR_E_USAGE;
+    }
+    return 0;
+}
+
 int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spec *spec,
                      struct hr_error *err) {
     const struct hr_strlist *columns = &settings->schema.columns;
@@ -122,7 +158,7 @@ int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spe
                                              [HR_EVOLVE_STRICT] = HR_MISFIT_STRICT,
                                              [HR_EVOLVE_IGNORE] = HR_MISFIT_IGNORE};
     spec->misfit = misfits[settings->schema.schema_evolution];
-    int rc = 0;
+    int rc = check_twice(columns, err);
     for (size_t i = 0; rc == 0 && i < columns->count; i++) {
         rc = hr_transform_spec_add(spec, columns->items[i], HR_OUT_DATA, columns->items[i], NULL, 0,
                                    err);

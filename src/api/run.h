@@ -43,6 +43,10 @@ int hr_run_filter(const struct hr_settings *settings, struct hr_filter **out, st
 int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spec *spec,
                      struct hr_error *err);
 
+/* Columns asked for by name must exist in `schema`: HR_E_USAGE naming those there are. */
+int hr_run_check_columns(const struct hr_transform_spec *spec, const struct hr_schema *schema,
+                         struct hr_error *err);
+
 /* Add one run's counts to `sum`. */
 void hr_run_add_counts(struct hr_run_counts *sum, const struct hr_run_counts *counts);
 

@@ -1,4 +1,5 @@
 /* cli/main.c - the program's entry: parse, signals, log, run the verb. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,7 @@ int main(int argc, char **argv) {
     hr_free(cli.args);
     hr_free(cli.sets);
     if (fflush(stdout) != 0 && status == 0) {
+        fprintf(stderr, "headrace: could not write to standard output: %s\n", strerror(errno));
         status = 1;
     }
     return status;

@@ -35,9 +35,9 @@ static int apply_set(struct hr_settings *settings, const char *text, struct hr_e
 static int apply_memory(struct hr_settings *settings, const char *text, struct hr_error *err) {
     uint64_t bytes;
     char mb[32];
-    if (!hr_parse_size(text, &bytes) || bytes < (uint64_t)16 << 20) {
+    if (!hr_parse_size(text, &bytes) || bytes < (uint64_t)32 << 20) {
         hr_fail(err, HR_E_USAGE, "could not use --memory '%s'", text);
-        hr_error_hint(err, "write a size of at least 16M, for example --memory 192M");
+        hr_error_hint(err, "write a size of at least 32M, for example --memory 192M");
         return HR_E_USAGE;
     }
     snprintf(mb, sizeof(mb), "%llu", (unsigned long long)(bytes >> 20));

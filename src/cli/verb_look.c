@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 
 #define HEAD_ROWS 10
+#define WIDER_MAX 1000 /* a guard, not a bound that a real file meets */
 
 static int open_one(struct hr_cli *cli, struct hr_settings *settings, struct hr_error *err) {
     return hr_cli_url_settings(cli, cli->args[0], settings, err);
@@ -124,21 +125,27 @@ static int print_row(const struct hr_batch *batch, int64_t row, struct hr_buf *o
     return rc == 0 ? hr_buf_append_str(out, "}\n", err) : rc;
 }
 
+/* Rows wait in `out` until all are there: a value that does not fit the schema starts anew with a
+ * wider one (`needs`). */
+struct head {
+    struct hr_buf out;
+    int64_t left;
+    struct hr_schema *schema, *needs;
+};
+
 /* Rows of one object, straight from its reader: reading stops after the first few. */
 static int head_rows(struct hr_store *store, const struct hr_settings *settings,
-                     const struct hr_sample *sample, struct hr_schema *want,
-                     struct hr_transform *transform, int64_t *left, struct hr_error *err) {
+                     const struct hr_sample *sample, struct head *h, struct hr_transform *transform,
+                     struct hr_error *err) {
     const struct hr_format *format;
     struct hr_source *src = NULL;
     struct hr_reader *reader = NULL;
-    struct hr_buf out;
-    hr_buf_init(&out, 0);
     int rc = hr_open_sample(store, settings, sample, 0, &format, &src, err);
     if (rc != 0) {
         return rc;
     }
-    const struct hr_read_params params = {.want = format->flags & HR_FMT_SCHEMA ? NULL : want,
-                                          .misfit = HR_MISFIT_IGNORE,
+    const struct hr_read_params params = {.want = format->flags & HR_FMT_SCHEMA ? NULL : h->schema,
+                                          .misfit = HR_MISFIT_WIDEN,
                                           .batch_rows = 64,
                                           .split_end = -1,
                                           .group_end = -1};
@@ -146,47 +153,43 @@ static int head_rows(struct hr_store *store, const struct hr_settings *settings,
                                           sample->info.mtime_us};
     hr_transform_object(transform, &facts);
     rc = format->open(src, &settings->format, &params, &reader, err);
-    while (rc == 0 && *left > 0) {
+    while (rc == 0 && h->left > 0) {
         struct hr_batch *in;
         const struct hr_batch *batch = NULL;
-        struct hr_schema *needs = NULL;
         rc = hr_reader_next(reader, &in, err);
-        if (rc == 0) {
-            rc = hr_transform_run(transform, in, &batch, &needs, err);
+        if (rc == HR_WIDEN) {
+            h->needs = hr_schema_ref(reader->needs);
+        } else if (rc == 0) {
+            rc = hr_transform_run(transform, in, &batch, &h->needs, err);
         }
-        hr_schema_unref(needs);
-        for (int64_t i = 0; rc == 0 && batch != NULL && i<batch->len && * left> 0; i++) {
-            hr_buf_clear(&out);
-            rc = print_row(batch, i, &out, err);
-            if (rc == 0) {
-                fwrite(out.ptr, 1, out.len, stdout);
-                --*left;
-            }
+        for (int64_t i = 0; rc == 0 && batch != NULL && i < batch->len && h->left > 0; i++) {
+            rc = print_row(batch, i, &h->out, err);
+            --h->left;
         }
     }
     hr_reader_close(reader);
     hr_source_close(src);
-    hr_buf_release(&out);
     return rc == HR_END ? 0 : rc;
 }
 
-static int head_objects(struct hr_settings *settings, struct hr_schema *schema,
-                        struct hr_error *err) {
+static int head_objects(struct hr_settings *settings, struct head *h, struct hr_error *err) {
     struct hr_store *store = NULL;
     struct hr_scan *scan = NULL;
     struct hr_transform *transform = NULL;
     struct hr_transform_spec spec = {0};
-    int64_t left = HEAD_ROWS;
     int rc = hr_run_copy_spec(settings, &spec, err);
     struct hr_filter *filter = NULL;
     if (rc == 0) {
         rc = hr_run_filter(settings, &filter, err);
         spec.filter = filter;
-        spec.misfit = HR_MISFIT_IGNORE;
+        spec.misfit = HR_MISFIT_WIDEN;
         spec.new_columns = false;
     }
     if (rc == 0) {
-        rc = hr_transform_new(&spec, schema, &transform, err);
+        rc = hr_run_check_columns(&spec, h->schema, err);
+    }
+    if (rc == 0) {
+        rc = hr_transform_new(&spec, h->schema, &transform, err);
     }
     if (rc == 0) {
         rc = hr_run_open_store(settings, &settings->place, true, &store, err);
@@ -195,7 +198,7 @@ static int head_objects(struct hr_settings *settings, struct hr_schema *schema,
     if (rc == 0) {
         rc = hr_scan_open(&conf, &scan, err);
     }
-    while (rc == 0 && left > 0) {
+    while (rc == 0 && h->left > 0) {
         const struct hr_object *object;
         rc = hr_scan_next(scan, &object, err);
         if (rc != 0) {
@@ -206,7 +209,7 @@ static int head_objects(struct hr_settings *settings, struct hr_schema *schema,
                                    .format = object->format,
                                    .codec = object->codec,
                                    .codec_auto = object->codec_auto};
-        rc = sample.key ? head_rows(store, settings, &sample, schema, transform, &left, err)
+        rc = sample.key ? head_rows(store, settings, &sample, h, transform, err)
                         : hr_fail(err, HR_E_NOMEM, "could not allocate a name");
         hr_free(sample.key);
     }
@@ -220,20 +223,47 @@ static int head_objects(struct hr_settings *settings, struct hr_schema *schema,
     return rc == HR_END ? 0 : rc;
 }
 
+/* Each time over the schema is wider, which ten rows need only a few times. */
+static int head_until_it_fits(struct hr_settings *settings, struct head *h, struct hr_error *err) {
+    int rc = HR_WIDEN;
+    for (int i = 0; rc == HR_WIDEN && i < WIDER_MAX; i++) {
+        h->left = HEAD_ROWS;
+        hr_buf_clear(&h->out);
+        rc = head_objects(settings, h, err);
+        if (rc == HR_WIDEN) {
+            hr_schema_unref(h->schema);
+            h->schema = h->needs;
+            h->needs = NULL;
+        }
+    }
+    if (rc == HR_WIDEN) {
+        rc = hr_fail(err, HR_E_SCHEMA, "could not find types that hold the first rows");
+        hr_error_hint(err, "give them with --set schema={\"COLUMN\": \"utf8\", …}");
+    }
+    return rc;
+}
+
 int hr_verb_head(struct hr_cli *cli) {
     struct hr_error err;
     struct hr_settings settings;
-    struct hr_schema *schema = NULL;
+    struct head h = {0};
     hr_error_clear(&err);
+    hr_buf_init(&h.out, 0);
     int rc = open_one(cli, &settings, &err);
     if (rc != 0) {
         return hr_cli_fail(cli, &err);
     }
-    rc = learn(&settings, &schema, &err);
+    rc = learn(&settings, &h.schema, &err);
     if (rc == 0) {
-        rc = head_objects(&settings, schema, &err);
+        rc = head_until_it_fits(&settings, &h, &err);
     }
-    hr_schema_unref(schema);
+    /* After an error too: the rows before the damage help to find it. */
+    if (h.out.len > 0 && fwrite(h.out.ptr, 1, h.out.len, stdout) != h.out.len && rc == 0) {
+        rc = hr_fail(&err, HR_E_IO, "could not write to standard output");
+    }
+    hr_buf_release(&h.out);
+    hr_schema_unref(h.needs);
+    hr_schema_unref(h.schema);
     hr_settings_release(&settings);
     return rc == 0 ? 0 : hr_cli_fail(cli, &err);
 }

@@ -12,6 +12,7 @@ struct listing {
     const struct hr_cli *cli;
     struct hr_buf out;
     int64_t objects, bytes;
+    bool any;
 };
 
 static int flush_lines(struct listing *l, bool force, struct hr_error *err) {
@@ -79,6 +80,7 @@ static int text_line(struct listing *l, const struct hr_list_item *item, struct 
 
 static int show(struct listing *l, const struct hr_list_item *item, struct hr_error *err) {
     l->objects += !item->is_prefix;
+    l->any = true;
     l->bytes += item->is_prefix ? 0 : item->info.size;
     const int rc = l->cli->json ? json_line(l, item, err) : text_line(l, item, err);
     return rc == 0 ? flush_lines(l, false, err) : rc;
@@ -142,6 +144,11 @@ int hr_verb_ls(struct hr_cli *cli) {
     }
     if (rc == 0) {
         rc = flush_lines(&l, true, &err);
+    }
+    if (rc == 0 && !l.any && prefix != NULL && prefix[0] != '\0') {
+        rc = hr_fail(&err, HR_E_NO_OBJECT, "could not find anything at '%s'", cli->args[0]);
+        hr_error_hint(&err,
+                      "check the name; `headrace ls` of the folder above shows what is there");
     }
     const int status = rc == 0 ? 0 : hr_cli_fail(cli, &err);
     if (rc == 0 && cli->recursive && !cli->json && !hr_cli_quiet(cli)) {

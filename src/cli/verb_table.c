@@ -35,7 +35,10 @@ static const struct hr_flag COPY_FLAGS[] = {
 static const struct hr_flag LOOK_FLAGS[] = {
     {"columns", 0, "A,B,…", FLAG(columns), false, false, "only these columns"},
     {"filter", 0, "EXPR", FLAG(filter), false, false, "only rows for which this holds"},
-    {"format", 'f', "FORMAT", FLAG(format), false, false, "format to print"},
+    {"json", 0, NULL, FLAG(json), false, false, "as JSON"},
+};
+
+static const struct hr_flag SCHEMA_FLAGS[] = {
     {"json", 0, NULL, FLAG(json), false, false, "as JSON"},
 };
 
@@ -167,7 +170,7 @@ const struct hr_verb hr_verbs[] = {
     {"ls", "URL", "list a folder or bucket", LS_FLAGS, HR_COUNTOF(LS_FLAGS), 1, 1, hr_verb_ls},
     {"head", "URL...", "print the first 10 rows", LOOK_FLAGS, HR_COUNTOF(LOOK_FLAGS), 1, 1,
      hr_verb_head},
-    {"schema", "URL", "print the columns and types", LOOK_FLAGS, HR_COUNTOF(LOOK_FLAGS), 1, 1,
+    {"schema", "URL", "print the columns and types", SCHEMA_FLAGS, HR_COUNTOF(SCHEMA_FLAGS), 1, 1,
      hr_verb_schema},
     {"count", "URL", "count rows", LOOK_FLAGS, HR_COUNTOF(LOOK_FLAGS), 1, 1, hr_verb_count},
     {"version", "", "version and what is built in", VERSION_FLAGS, HR_COUNTOF(VERSION_FLAGS), 0, 0,

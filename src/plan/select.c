@@ -164,13 +164,15 @@ static bool choose_format(const struct hr_selector *s, const struct hr_list_item
 }
 
 /* How the object is inflated; false: it cannot be, or must not. */
-static bool choose_codec(const struct hr_selector *s, const struct hr_list_item *item,
+static bool choose_codec(const struct hr_selector *s, const struct hr_list_item *item, bool by_name,
                          struct hr_object *out) {
     size_t cut = 0;
     bool inside = out->format && (out->format->flags & HR_FMT_CODEC_INSIDE);
     const char *told = s->settings->files.compression;
     out->codec = hr_codec_by_key(item->key, item->key_len, &cut);
-    if (out->codec && told && strcmp(told, out->codec->name) == 0) {
+    if (out->codec && by_name && (s->never_inflate || inside)) {
+        out->codec = NULL; /* the end of this one name is known to say nothing */
+    } else if (out->codec && told && strcmp(told, out->codec->name) == 0) {
         out->codec = NULL; /* told so for all files: a plain one among them is read as plain */
     } else if (out->codec) {
         return out->codec->missing == NULL && !s->never_inflate && !inside;
@@ -196,7 +198,7 @@ enum hr_skip hr_selector_judge(struct hr_selector *s, const struct hr_list_item 
     if (!by_name && !pattern_takes(s, item, rel)) {
         return HR_SKIP_PATTERN;
     }
-    if (!choose_format(s, item, by_name, out) || !choose_codec(s, item, out)) {
+    if (!choose_format(s, item, by_name, out) || !choose_codec(s, item, by_name, out)) {
         return HR_SKIP_FORMAT;
     }
     if (item->info.mtime_us < files->start_us || item->info.mtime_us >= files->end_us) {

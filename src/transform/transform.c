@@ -335,17 +335,26 @@ static int misfit_error(const struct hr_field *have, const struct hr_field *want
     return HR_E_SCHEMA;
 }
 
+/* What the lattice widened to is as far as it goes, though int64 -> double is not exact: to ask for
+ * more would ask for ever. */
+static bool is_met(const struct hr_field *have, const struct hr_field *want) {
+    struct hr_field met;
+    if (hr_field_meet(have, want, &met) != 0) {
+        return false;
+    }
+    const bool same = hr_field_fits(&met, want) && hr_field_fits(want, &met);
+    hr_field_release(&met);
+    return same;
+}
+
 /* Nested values become text later anyway; nullability of the file does not matter here. */
 static bool fits(const struct hr_field *have, const struct hr_field *want) {
     if (hr_field_fits(have, want)) {
         return true;
     }
-    if (have->nullable && !want->nullable) {
-        struct hr_field relaxed = *want;
-        relaxed.nullable = true;
-        return hr_field_fits(have, &relaxed);
-    }
-    return false;
+    struct hr_field relaxed = *want;
+    relaxed.nullable = true;
+    return hr_field_fits(have, &relaxed) || is_met(have, &relaxed);
 }
 
 int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,

@@ -231,3 +231,38 @@ def test_drift_is_told(headrace_local: Headrace, tmp_path: Path) -> None:
     assert "columns changed" not in job.ok().err  # as in the run before
     put("5", "id,name,price", "7,,")
     assert "columns changed" not in job.ok().err  # one row has no rate
+
+
+def test_parquet_files_whose_types_meet_are_copied_together(
+    tmp_path: Path, headrace_local: Headrace
+) -> None:
+    """int64 meets double at double, which does not hold every int64: copy must not ask for more."""
+    kinds: dict[str, pa.Array] = {
+        "i64": pa.array([2], pa.int64()),
+        "u64": pa.array([3], pa.uint64()),
+        "f32": pa.array([1.5], pa.float32()),
+        "f64": pa.array([2.5]),
+        "dec": pa.array([decimal.Decimal("1.25")], pa.decimal128(5, 2)),
+        "wide": pa.array([decimal.Decimal("1.5")], pa.decimal128(38, 1)),
+        "ints": pa.array([[1]]),
+        "reals": pa.array([[1.5]]),
+        "struct": pa.array([{"x": 1}]),
+        "more": pa.array([{"x": 1.5, "y": "q"}]),
+    }
+    for name, values in kinds.items():
+        pq.write_table(pa.table({"v": values}), tmp_path / f"{name}.parquet")
+    pairs = [
+        ("i64", "f64"),
+        ("u64", "f32"),
+        ("dec", "f64"),
+        ("dec", "wide"),
+        ("ints", "reals"),
+        ("struct", "more"),
+    ]
+    for one, two in [*pairs, *[(b, a) for a, b in pairs]]:
+        headrace_local.ok("copy", f"{one}.parquet", f"{two}.parquet", "met.parquet", cwd=tmp_path)
+        got = pq.read_table(tmp_path / "met.parquet")["v"].to_pylist()
+        want = [kinds[one].to_pylist()[0], kinds[two].to_pylist()[0]]
+        if "struct" in (one, two):
+            want = [{"y": None, **value} for value in want]
+        assert got == want, (one, two)

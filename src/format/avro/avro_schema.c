@@ -118,7 +118,7 @@ static int collect_named(struct build *b, const json_t *def, const char *kind, s
         b->names = grown;
         b->names_cap = cap;
     }
-    if (b->n_names >= HR_AVRO_NODES_MAX) {
+    if (b->n_names >= HR_AVRO_NAMES_MAX) {
         return refuse(b, "it has more than 10,000 named types");
     }
     b->names[b->n_names++] = named; /* of two with one name the first is what references mean */
@@ -362,7 +362,7 @@ static int build_enum(struct build *b, const json_t *def, struct hr_slice name,
 static int nest(struct build *b, enum hr_avro_kind kind, struct hr_type type, struct hr_slice name,
                 size_t children, struct hr_field *field, struct hr_avro_node *node) {
     if (children > HR_AVRO_NODES_MAX) {
-        return hr_fail(b->err, HR_E_BOUND, "its schema has more than %d columns",
+        return hr_fail(b->err, HR_E_BOUND, "its schema has more than %d fields, items and branches",
                        HR_AVRO_NODES_MAX);
     }
     node->kind = (uint8_t)kind;
@@ -691,7 +691,7 @@ static int build_type(struct build *b, const json_t *type, struct space space, i
                        HR_AVRO_DEPTH_MAX);
     }
     if (++b->out->nodes > HR_AVRO_NODES_MAX) {
-        return hr_fail(b->err, HR_E_BOUND, "its schema has more than %d columns",
+        return hr_fail(b->err, HR_E_BOUND, "its schema has more than %d fields, items and branches",
                        HR_AVRO_NODES_MAX);
     }
     node->null_branch = -1;

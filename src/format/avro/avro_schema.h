@@ -18,7 +18,8 @@
 #include "base/arena.h"
 #include "batch/vec.h"
 
-enum { HR_AVRO_DEPTH_MAX = 64, HR_AVRO_NODES_MAX = 10000 };
+/* A nullable column is three nodes: 10,000 of them fit. */
+enum { HR_AVRO_DEPTH_MAX = 64, HR_AVRO_NODES_MAX = 40000, HR_AVRO_NAMES_MAX = 10000 };
 
 enum hr_avro_kind {
     HR_AVRO_NULL,

@@ -129,7 +129,15 @@ static int bad_name(const struct csv_tokens *t, size_t column, struct hr_error *
     hr_fail(err, HR_E_FORMAT,
             "could not read the header at line %lld: name %zu is not valid %s text",
             (long long)t->line, column + 1, t->in.charset != NULL ? t->in.encoding : "UTF-8");
-    hr_error_hint(err, "set csv_encoding, for example latin1 or cp1252");
+    const char *start = (const char *)t->in.text + t->cell_starts[0];
+    const char *other = strncmp(start, "PAR1", 4) == 0      ? "parquet"
+                        : strncmp(start, "Obj\x01", 4) == 0 ? "avro"
+                                                            : NULL;
+    if (other != NULL) {
+        hr_error_hint(err, "it begins as a file of another format does: set file_format=%s", other);
+    } else {
+        hr_error_hint(err, "set csv_encoding, for example latin1 or cp1252");
+    }
     hr_error_place(err, t->in.base, t->line, NULL);
     hr_error_object(err, t->in.src->name);
     return HR_E_FORMAT;

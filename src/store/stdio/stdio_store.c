@@ -55,7 +55,9 @@ static int stdio_stat(struct hr_store *store, const char *key, struct hr_object_
 
 static int read_some(struct stdio_store *s, struct hr_store_req *req) {
     if (req->offset != s->read_at) {
-        return refuse(&req->err, "read standard input out of order");
+        const int rc = refuse(&req->err, "read standard input out of order");
+        hr_error_hint(&req->err, "store it in a file first and name that");
+        return rc;
     }
     while (req->got < req->len) {
         ssize_t n = read(STDIN_FILENO, req->buf + req->got, (size_t)(req->len - req->got));

@@ -206,7 +206,7 @@ static void test_bounds(void **state) {
         assert_int_equal(hr_buf_append_str(&buf, "]}}", NULL), 0);
     }
     assert_int_equal(hr_buf_append_str(&buf, "]}", NULL), 0);
-    check_refused(hr_buf_cstr(&buf), HR_E_BOUND, "more than 10000");
+    check_refused(hr_buf_cstr(&buf), HR_E_BOUND, "more than 40000");
     hr_buf_release(&buf);
 }
 
