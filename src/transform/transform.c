@@ -184,6 +184,17 @@ static int add_out(struct hr_transform *t, const struct hr_out_column *column, i
     return hr_generated_field(op->kind, name, field);
 }
 
+/* Is the name that of a column we make? Then a file's column of that name gives way, as in Olake:
+ * two columns of one name make a file that few can read. */
+static bool made_here(const struct hr_transform_spec *spec, const char *name) {
+    for (size_t i = 0; i < spec->count; i++) {
+        if (spec->columns[i].kind != HR_OUT_DATA && strcmp(spec->columns[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* all_data columns first (they are the table), then what the spec lists in its order. */
 static int build_outs(struct hr_transform *t, struct hr_schema *schema) {
     int rc = 0;
@@ -192,7 +203,11 @@ static int build_outs(struct hr_transform *t, struct hr_schema *schema) {
             const char *name = t->read_schema->fields[i].name;
             if (!listed(t->spec, name) && !hr_transform_drops(t->spec, name)) {
                 char *dest = normalized_name(name, t->spec->olake_normalize);
-                rc = dest ? add_out(t, NULL, i, schema, dest) : HR_E_NOMEM;
+                if (dest == NULL) {
+                    rc = HR_E_NOMEM;
+                } else if (!made_here(t->spec, dest)) {
+                    rc = add_out(t, NULL, i, schema, dest);
+                }
                 hr_free(dest);
             }
         }
@@ -202,8 +217,8 @@ static int build_outs(struct hr_transform *t, struct hr_schema *schema) {
         int source = -1;
         if (column->kind == HR_OUT_DATA) {
             source = hr_schema_find(t->read_schema, column->source, strlen(column->source));
-            if (source < 0) {
-                continue; /* not in any file so far */
+            if (source < 0 || made_here(t->spec, column->name)) {
+                continue; /* not in any file so far, or ours stands */
             }
         }
         rc = add_out(t, column, source, schema, column->name);

@@ -254,3 +254,16 @@ def test_empty_destination_names_are_none(job: Job) -> None:
     job.select("s", destination_table="", destination_database="")
     job.ok()
     assert job.column("id") == [1]
+
+
+@pytest.mark.parametrize("discovered", [False, True])
+def test_names_of_added_columns_in_the_files(job: Job, discovered: bool) -> None:
+    """A lake that Olake wrote has these columns already; two of one name cannot be read."""
+    job.lake.put("s/1.csv", "_olake_id,_last_modified_time,_op_type,_cdc_timestamp,x\nq,w,e,c,1\n")
+    if discovered:
+        job.discover()
+    job.ok()
+    table = job.table()
+    assert len(set(table.column_names)) == table.num_columns
+    assert table["x"].to_pylist() == [1]
+    assert table["_op_type"].to_pylist() == ["r"]
