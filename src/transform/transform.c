@@ -363,13 +363,15 @@ static bool is_met(const struct hr_field *have, const struct hr_field *want) {
 }
 
 /* Nested values become text later anyway; nullability of the file does not matter here. */
-static bool fits(const struct hr_field *have, const struct hr_field *want) {
+static bool fits(const struct hr_transform *t, const struct hr_field *have,
+                 const struct hr_field *want) {
     if (hr_field_fits(have, want)) {
         return true;
     }
     struct hr_field relaxed = *want;
     relaxed.nullable = true;
-    return hr_field_fits(have, &relaxed) || is_met(have, &relaxed);
+    return hr_field_fits(have, &relaxed) ||
+           (t->spec->misfit == HR_MISFIT_WIDEN && is_met(have, &relaxed));
 }
 
 int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
@@ -386,7 +388,7 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
         const int k = i < want->n_fields && strcmp(want->fields[i].name, field->name) == 0
                           ? i
                           : hr_schema_find(want, field->name, strlen(field->name));
-        const bool ok = k >= 0 && fits(field, &want->fields[k]);
+        const bool ok = k >= 0 && fits(t, field, &want->fields[k]);
         if (k >= 0 &&
             (ok || t->spec->misfit == HR_MISFIT_IGNORE || t->spec->misfit == HR_MISFIT_RESCUE)) {
             t->source_of[k] = i;
@@ -484,7 +486,7 @@ static int align(struct hr_transform *t, struct hr_batch *in, struct hr_error *e
         hr_vec_clear(cast);
         if (rc == 0 && k < 0) {
             rc = hr_vec_append_nulls(cast, (size_t)in->len, err);
-        } else if (rc == 0 && fits(&in->schema->fields[k], cast->field)) {
+        } else if (rc == 0 && fits(t, &in->schema->fields[k], cast->field)) {
             rc = hr_vec_cast(cast, &in->vecs[k], err);
         } else if (rc == 0) {
             rc = cast_lossy(t, cast, &in->vecs[k], err);

@@ -266,3 +266,16 @@ def test_parquet_files_whose_types_meet_are_copied_together(
         if "struct" in (one, two):
             want = [{"y": None, **value} for value in want]
         assert got == want, (one, two)
+
+
+def test_strict_refuses_what_the_met_type_does_not_hold(
+    tmp_path: Path, headrace_local: Headrace
+) -> None:
+    """widen rounds such an int64 to the double beside it; who asked for strict is told."""
+    pq.write_table(pa.table({"v": pa.array([2**53 + 1], pa.int64())}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"v": [0.5]}), tmp_path / "2.parquet")
+    strict = ["--set", "schema_evolution=strict"]
+    done = headrace_local("copy", "1.parquet", "2.parquet", "o.parquet", *strict, cwd=tmp_path)
+    assert done.code == 5
+    assert "could not use column 'v': the file has int64, the schema double" in done.err
+    assert not (tmp_path / "o.parquet").exists()
