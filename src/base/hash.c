@@ -66,6 +66,14 @@ struct hr_hash128 hr_hash128(const void *ptr, size_t len, uint64_t seed) {
         hr_hash_u64(fold(state[1] ^ K0, state[0] ^ K2) + state[1])};
 }
 
+void hr_hash128_text(const void *ptr, size_t len, uint64_t seed, char out[33]) {
+    const struct hr_hash128 h = hr_hash128(ptr, len, seed);
+    uint8_t raw[16];
+    memcpy(raw, &h.hi, 8);
+    memcpy(raw + 8, &h.lo, 8);
+    hr_hex(raw, 16, out);
+}
+
 uint32_t hr_crc32(uint32_t seed, const void *ptr, size_t len) {
     return libdeflate_crc32(seed, ptr, len);
 }

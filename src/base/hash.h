@@ -13,6 +13,8 @@ struct hr_hash128 {
     uint64_t lo, hi;
 };
 struct hr_hash128 hr_hash128(const void *ptr, size_t len, uint64_t seed);
+/* hr_hash128 as 32 hex digits, as files of ours hold it. */
+void hr_hash128_text(const void *ptr, size_t len, uint64_t seed, char out[33]);
 
 static inline uint64_t hr_hash_u64(uint64_t v) { /* finaliser of MurmurHash3 */
     v ^= v >> 33;

@@ -26,11 +26,7 @@ void hr_control_doc_release(struct hr_control_doc *doc) {
 }
 
 static void checksum(const uint8_t *ptr, size_t len, char out[33]) {
-    const struct hr_hash128 h = hr_hash128(ptr, len, 0x435452);
-    uint8_t raw[16];
-    memcpy(raw, &h.hi, 8);
-    memcpy(raw + 8, &h.lo, 8);
-    hr_hex(raw, 16, out);
+    hr_hash128_text(ptr, len, 0x435452, out);
 }
 
 /* ---- writing ---- */

@@ -78,11 +78,7 @@ static json_t *body_json(const struct hr_journal *j) {
 }
 
 static void checksum(const char *text, size_t len, char out[33]) {
-    const struct hr_hash128 h = hr_hash128(text, len, 0x4a4e4c);
-    uint8_t raw[16];
-    memcpy(raw, &h.hi, 8);
-    memcpy(raw + 8, &h.lo, 8);
-    hr_hex(raw, 16, out);
+    hr_hash128_text(text, len, 0x4a4e4c, out);
 }
 
 int hr_journal_write(const struct hr_journal *j, struct hr_buf *out, struct hr_error *err) {

@@ -19,12 +19,8 @@ static int seal_of(const json_t *object, char out[SEAL_LEN + 1], struct hr_error
     const int bad = hr_json_dump(rest, JSON_COMPACT | JSON_SORT_KEYS, &text, NULL) != 0;
     json_decref(rest);
     if (!bad) {
-        const struct hr_hash128 h = hr_hash128(hr_buf_cstr(&text), text.len, 0x5345414c);
-        uint8_t raw[16];
-        memcpy(raw, &h.hi, 8);
-        memcpy(raw + 8, &h.lo, 8);
         memcpy(out, MARK, MARK_LEN);
-        hr_hex(raw, 16, out + MARK_LEN);
+        hr_hash128_text(hr_buf_cstr(&text), text.len, 0x5345414c, out + MARK_LEN);
     }
     hr_buf_release(&text);
     return bad ? hr_fail(err, HR_E_NOMEM, "could not allocate a checksum") : 0;

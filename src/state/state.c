@@ -29,11 +29,7 @@ struct hr_state {
 };
 
 void hr_state_hash(struct hr_slice text, char out[33]) {
-    const struct hr_hash128 h = hr_hash128(text.ptr ? (const void *)text.ptr : "", text.len, 0);
-    uint8_t raw[16];
-    memcpy(raw, &h.hi, 8);
-    memcpy(raw + 8, &h.lo, 8);
-    hr_hex(raw, 16, out);
+    hr_hash128_text(text.ptr ? (const void *)text.ptr : "", text.len, 0, out);
 }
 
 struct hr_slice hr_state_text(const struct hr_state *s) {
