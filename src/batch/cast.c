@@ -47,25 +47,25 @@ static int cast_text(struct hr_vec *dst, const struct hr_vec *src, struct hr_err
     return rc;
 }
 
-static double as_double(const struct hr_vec *src, int64_t i) {
-    const struct hr_type t = src->field->type;
+double hr_vec_f64(const struct hr_vec *vec, int64_t i) {
+    const struct hr_type t = vec->field->type;
     switch ((enum hr_type_id)t.id) {
     case HR_T_F64: {
         double v;
-        memcpy(&v, src->data + i * 8, sizeof(v));
+        memcpy(&v, vec->data + i * 8, sizeof(v));
         return v;
     }
     case HR_T_F32: {
         float v;
-        memcpy(&v, src->data + i * 4, sizeof(v));
+        memcpy(&v, vec->data + i * 4, sizeof(v));
         return (double)v;
     }
     case HR_T_F16: {
         uint16_t half;
-        memcpy(&half, src->data + i * 2, sizeof(half));
+        memcpy(&half, vec->data + i * 2, sizeof(half));
         return hr_half_to_double(half);
     }
-    case HR_T_U64: return (double)(uint64_t)hr_vec_i64(src, i);
+    case HR_T_U64: return (double)(uint64_t)hr_vec_i64(vec, i);
     case HR_T_DEC128:
     case HR_T_DEC256: {
         /* Through text: correctly rounded. */
@@ -73,24 +73,24 @@ static double as_double(const struct hr_vec *src, int64_t i) {
         size_t n;
         if (t.id == HR_T_DEC128) {
             hr_i128 v;
-            memcpy(&v, src->data + i * 16, sizeof(v));
+            memcpy(&v, vec->data + i * 16, sizeof(v));
             n = hr_format_decimal(v, t.scale, text);
         } else {
             uint64_t words[4];
-            memcpy(words, src->data + i * 32, sizeof(words));
+            memcpy(words, vec->data + i * 32, sizeof(words));
             n = hr_format_decimal256(words, t.scale, text);
         }
         double v = 0;
         return hr_parse_double(text, n, true, &v) ? v : (double)NAN;
     }
-    default: return (double)hr_vec_i64(src, i);
+    default: return (double)hr_vec_i64(vec, i);
     }
 }
 
 static int cast_float(struct hr_vec *dst, const struct hr_vec *src, struct hr_error *err) {
     int rc = 0;
     for (int64_t i = 0; rc == 0 && i < src->len; i++) {
-        rc = hr_vec_valid(src, i) ? hr_vec_append_f64(dst, as_double(src, i), err)
+        rc = hr_vec_valid(src, i) ? hr_vec_append_f64(dst, hr_vec_f64(src, i), err)
                                   : hr_vec_append_null(dst, err);
     }
     return rc;

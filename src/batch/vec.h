@@ -91,6 +91,8 @@ static inline void hr_bit_clear(uint8_t *bits, int64_t i) {
 }
 /* Integer at i of any integer, date, time or timestamp column, sign- or zero-extended. */
 int64_t hr_vec_i64(const struct hr_vec *vec, int64_t i);
+/* Any number at i as a double, rounded once. */
+double hr_vec_f64(const struct hr_vec *vec, int64_t i);
 static inline struct hr_slice hr_vec_slice(const struct hr_vec *vec, int64_t i) {
     const uint8_t *data = vec->data; /* NULL while every text is empty */
     return hr_slice_of(data != NULL ? data + vec->offsets[i] : data,

@@ -241,28 +241,6 @@ static int sprint_nested(const struct hr_vec *vec, int64_t i, struct hr_buf *out
 
 /* ---- one value ---- */
 
-static double number_at(const struct hr_vec *vec, int64_t i) {
-    switch ((enum hr_type_id)vec->field->type.id) {
-    case HR_T_F64: {
-        double v;
-        memcpy(&v, vec->data + i * 8, sizeof(v));
-        return v;
-    }
-    case HR_T_F32: {
-        float v;
-        memcpy(&v, vec->data + i * 4, sizeof(v));
-        return (double)v;
-    }
-    case HR_T_F16: {
-        uint16_t v;
-        memcpy(&v, vec->data + i * 2, sizeof(v));
-        return hr_half_to_double(v);
-    }
-    case HR_T_U64: return (double)(uint64_t)hr_vec_i64(vec, i);
-    default: return (double)hr_vec_i64(vec, i);
-    }
-}
-
 static bool is_float(int id) {
     return id == HR_T_F16 || id == HR_T_F32 || id == HR_T_F64;
 }
@@ -339,7 +317,7 @@ int hr_go_sprint(const struct hr_vec *vec, int64_t i, bool as_doubles, struct hr
         return put(out, "<nil>", err);
     }
     if (is_float(t.id) || (as_doubles && is_integer(t.id))) {
-        const size_t n = sprint_double(number_at(vec, i), t.id == HR_T_F32, text);
+        const size_t n = sprint_double(hr_vec_f64(vec, i), t.id == HR_T_F32, text);
         return hr_buf_append(out, text, n, err);
     }
     switch ((enum hr_type_id)t.id) {
@@ -371,7 +349,7 @@ int hr_go_json(const struct hr_vec *vec, int64_t i, struct hr_buf *out, struct h
         return put(out, "null", err);
     }
     if (is_float(t.id)) {
-        const double v = number_at(vec, i);
+        const double v = hr_vec_f64(vec, i);
         if (!isfinite(v)) {
             return put(out, "null", err);
         }
