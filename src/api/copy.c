@@ -175,10 +175,6 @@ static int open_partition(struct copy *c, struct hr_error *err) {
     return 0;
 }
 
-static bool quarantines(const struct hr_settings *settings) {
-    return settings->schema.on_error == HR_ON_ERROR_QUARANTINE;
-}
-
 static int open_sink(struct copy *c, struct hr_error *err) {
     const struct hr_dest *dest = &c->settings->dest;
     if (c->conf->drain) {
@@ -199,7 +195,7 @@ static int open_sink(struct copy *c, struct hr_error *err) {
         hr_error_hint(err, "write parquet, csv, tsv, json, jsonl or avro");
         return HR_E_CONFIG;
     }
-    if (c->conf->stream_fd >= 0 && quarantines(c->settings)) {
+    if (c->conf->stream_fd >= 0 && hr_settings_quarantines(c->settings)) {
         hr_fail(err, HR_E_USAGE, "could not put bad records beside standard output");
         hr_error_hint(err, "write to a file or folder, or use --set on_error=skip");
         return HR_E_USAGE;
@@ -231,7 +227,6 @@ static int open_sink(struct copy *c, struct hr_error *err) {
                                              .key = dest->place.object,
                                              .max_file_bytes =
                                                  (int64_t)(dest->max_file_size_mb * 1024 * 1024),
-                                             .quarantine = quarantines(c->settings),
                                              .empty_file = true};
     return rc == 0 ? hr_run_object_sink(c->settings, &sink, c->partition != NULL, &c->sink, err)
                    : rc;

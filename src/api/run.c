@@ -153,11 +153,7 @@ int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spe
     spec->all_data = columns->count == 0;
     spec->new_columns = spec->all_data && (settings->schema.schema == NULL ||
                                            settings->schema.schema_evolution == HR_EVOLVE_RESCUE);
-    static const enum hr_misfit misfits[] = {[HR_EVOLVE_WIDEN] = HR_MISFIT_WIDEN,
-                                             [HR_EVOLVE_RESCUE] = HR_MISFIT_RESCUE,
-                                             [HR_EVOLVE_STRICT] = HR_MISFIT_STRICT,
-                                             [HR_EVOLVE_IGNORE] = HR_MISFIT_IGNORE};
-    spec->misfit = misfits[settings->schema.schema_evolution];
+    spec->misfit = hr_settings_misfit(settings);
     int rc = check_twice(columns, err);
     for (size_t i = 0; rc == 0 && i < columns->count; i++) {
         rc = hr_transform_spec_add(spec, columns->items[i], HR_OUT_DATA, columns->items[i], NULL, 0,
@@ -212,7 +208,9 @@ int hr_run_object_sink(const struct hr_settings *settings, const struct hr_objec
     struct hr_sink *files = NULL;
     const size_t memory = (size_t)settings->work.memory_limit_mb << 20;
     *out = NULL;
-    const int rc = hr_sink_object(conf, &files, err);
+    struct hr_object_sink_conf object = *conf;
+    object.quarantine = hr_settings_quarantines(settings);
+    const int rc = hr_sink_object(&object, &files, err);
     if (rc != 0 || !gather) {
         *out = files;
         return rc;

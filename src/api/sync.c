@@ -237,7 +237,6 @@ static int open_table(struct hr_sync_run *s, const struct hr_stream *stream,
         .format = hr_settings_dest_format(settings),
         .write = &s->write,
         .prefix = folder,
-        .quarantine = settings->schema.on_error == HR_ON_ERROR_QUARANTINE,
         .max_file_bytes = (int64_t)(settings->dest.max_file_size_mb * 1024 * 1024)};
     if (rc == 0) {
         rc = hr_run_object_sink(settings, &sink, partitioned, &s->sink, err);

@@ -141,11 +141,7 @@ static int id_spec(const struct hr_sync_conf *conf, const struct hr_stream *stre
 int hr_sync_spec(const struct hr_sync_conf *conf, const struct hr_stream *stream, bool dress,
                  bool backfill, int64_t run_us, struct hr_transform_spec *spec,
                  struct hr_filter **filter, struct hr_error *err) {
-    static const enum hr_misfit misfits[] = {[HR_EVOLVE_WIDEN] = HR_MISFIT_WIDEN,
-                                             [HR_EVOLVE_RESCUE] = HR_MISFIT_RESCUE,
-                                             [HR_EVOLVE_STRICT] = HR_MISFIT_STRICT,
-                                             [HR_EVOLVE_IGNORE] = HR_MISFIT_IGNORE};
-    spec->misfit = misfits[conf->settings->schema.schema_evolution];
+    spec->misfit = hr_settings_misfit(conf->settings);
     spec->nested_text = is_olake(conf);
     spec->olake_normalize = is_olake(conf) && !stream->use_source_names;
     *filter = NULL;

@@ -8,14 +8,10 @@
 #define RAW_MAX ((size_t)1 << 16) /* readers hand out no more (format.h) */
 #define NAMED_MAX 3
 
-static bool quarantines(const struct hr_settings *settings) {
-    return settings->schema.on_error == HR_ON_ERROR_QUARANTINE;
-}
-
 /* Are `n` enough? The first of them name the fault, one over max_errors proves it. */
 static bool enough(const struct hr_settings *settings, size_t n) {
     const int64_t max = settings->schema.max_errors;
-    if (quarantines(settings)) {
+    if (hr_settings_quarantines(settings)) {
         return false;
     }
     return max > 0 ? (int64_t)n > max : n >= NAMED_MAX;
@@ -52,7 +48,7 @@ int hr_rejects_add(struct hr_rejects *rejects, const struct hr_settings *setting
     hr_buf_init(&kept.raw, RAW_MAX + 1);
     kept.reason = hr_strdup(what->reason);
     int rc = kept.reason != NULL ? 0 : HR_E_NOMEM;
-    if (rc == 0 && quarantines(settings)) {
+    if (rc == 0 && hr_settings_quarantines(settings)) {
         rc = hr_buf_append(&kept.raw, what->raw.ptr, len, NULL);
         rejects->bytes += len + sizeof(kept) + strlen(kept.reason);
     }
@@ -139,7 +135,8 @@ int hr_judge_task(struct hr_judge *judge, const struct hr_pipeline_conf *conf,
         if (max > 0 && before + (int64_t)i + 1 > max) {
             return over_max(judge, max, &what, err);
         }
-        const int rc = quarantines(conf->settings) ? sink->ops->reject(sink, &what, err) : 0;
+        const int rc =
+            hr_settings_quarantines(conf->settings) ? sink->ops->reject(sink, &what, err) : 0;
         if (rc != 0) {
             return rc;
         }

@@ -211,14 +211,6 @@ static int pass_batch(struct run *run, struct hr_batch *in, struct hr_error *err
     return rc == 0 ? hr_work_take_blocks(w, run->result, "", err) : rc;
 }
 
-static enum hr_misfit misfit_of(const struct hr_settings *settings) {
-    static const enum hr_misfit by_option[] = {[HR_EVOLVE_WIDEN] = HR_MISFIT_WIDEN,
-                                               [HR_EVOLVE_RESCUE] = HR_MISFIT_RESCUE,
-                                               [HR_EVOLVE_STRICT] = HR_MISFIT_STRICT,
-                                               [HR_EVOLVE_IGNORE] = HR_MISFIT_IGNORE};
-    return by_option[settings->schema.schema_evolution];
-}
-
 static struct hr_read_params params_for(struct run *run, const struct hr_piece *piece,
                                         const struct hr_format *format) {
     const bool inside = (format->flags & HR_FMT_SCHEMA) != 0;
@@ -229,7 +221,7 @@ static struct hr_read_params params_for(struct run *run, const struct hr_piece *
         .infer_text = !run->conf->settings->schema.infer_types,
         .infer_decimal = run->conf->settings->schema.infer_decimal,
         .want_all = !inside && run->conf->spec->new_columns,
-        .misfit = misfit_of(run->conf->settings),
+        .misfit = run->conf->spec->misfit,
         .batch_rows = run->conf->settings->work.batch_size,
         .want_rows = hr_transform_wants_rows(run->conf->spec),
         .split_begin = piece->begin,

@@ -310,6 +310,18 @@ void hr_settings_store_conf(const struct hr_settings *settings, const struct hr_
     }
 }
 
+enum hr_misfit hr_settings_misfit(const struct hr_settings *settings) {
+    static const enum hr_misfit by_option[] = {[HR_EVOLVE_WIDEN] = HR_MISFIT_WIDEN,
+                                               [HR_EVOLVE_RESCUE] = HR_MISFIT_RESCUE,
+                                               [HR_EVOLVE_STRICT] = HR_MISFIT_STRICT,
+                                               [HR_EVOLVE_IGNORE] = HR_MISFIT_IGNORE};
+    return by_option[settings->schema.schema_evolution];
+}
+
+bool hr_settings_quarantines(const struct hr_settings *settings) {
+    return settings->schema.on_error == HR_ON_ERROR_QUARANTINE;
+}
+
 void hr_settings_infer_params(const struct hr_settings *settings, struct hr_infer_params *out) {
     *out = (struct hr_infer_params){
         .rows = settings->schema.infer_rows,

@@ -235,6 +235,8 @@ int hr_settings_write_opts(const struct hr_settings *settings, struct hr_write_o
 const struct hr_format *hr_settings_dest_format(const struct hr_settings *settings);
 /* sync/schema/work options as the readers take them. */
 void hr_settings_infer_params(const struct hr_settings *settings, struct hr_infer_params *out);
+enum hr_misfit hr_settings_misfit(const struct hr_settings *settings); /* schema_evolution */
+bool hr_settings_quarantines(const struct hr_settings *settings);      /* on_error */
 
 /* Put a URL of the command line into a place: s3://bucket/key, file:…, a path, mem:name/…; "-" is
  * stdio. A key that ends in '/', an empty one and an existing local folder are folders; one with
