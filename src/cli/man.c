@@ -7,70 +7,72 @@
 #include "cli/cli.h"
 #include "config/render.h"
 
-/* A leading dot or quote and every backslash would be commands. */
-static void roff(const char *text) {
-    if (*text == '.' || *text == '\'') {
-        fputs("\\&", stdout);
-    }
-    for (; *text != '\0'; text++) {
-        if (*text == '\\') {
-            fputs("\\e", stdout);
-        } else if (*text == '-') {
-            fputs("\\-", stdout);
-        } else {
-            putchar(*text);
-        }
-    }
+struct page {
+    struct hr_buf text;
+    struct hr_error *err;
+    int rc; /* the first failure; nothing is written after it */
+};
+
+static void put(struct page *p, const char *text) {
+    p->rc = p->rc ? p->rc : hr_buf_append_str(&p->text, text, p->err);
 }
 
-static void heading(const char *name, const char *text) {
-    printf(".TH HEADRACE%s%s 1\n.SH NAME\nheadrace%s%s \\- ", name[0] ? "\\-" : "", name,
-           name[0] ? "\\-" : "", name);
-    roff(text);
-    putchar('\n');
+/* Text that is no macro. */
+static void put_text(struct page *p, const char *text) {
+    p->rc = p->rc ? p->rc : hr_render_roff(text, &p->text, p->err);
 }
 
-static void flags(const struct hr_flag *rows, size_t count) {
+/* Text between two pieces of roff. */
+static void put_between(struct page *p, const char *before, const char *text, const char *after) {
+    put(p, before);
+    put_text(p, text);
+    put(p, after);
+}
+
+static void heading(struct page *p, const char *name, const char *text) {
+    const char *dash = name[0] ? "\\-" : "";
+    p->rc = p->rc
+                ? p->rc
+                : hr_buf_printf(&p->text, p->err, ".TH HEADRACE%s%s 1\n.SH NAME\nheadrace%s%s \\- ",
+                                dash, name, dash, name);
+    put_between(p, "", text, "\n");
+}
+
+static void flags(struct page *p, const struct hr_flag *rows, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (rows[i].hidden) {
             continue;
         }
-        printf(".TP\n");
+        put(p, ".TP\n");
         if (rows[i].letter) {
-            printf("\\fB\\-%c\\fR, ", rows[i].letter);
+            const char letter[2] = {rows[i].letter, '\0'};
+            put_between(p, "\\fB\\-", letter, "\\fR, ");
         }
-        printf("\\fB\\-\\-");
-        roff(rows[i].name);
-        printf("\\fR");
+        put_between(p, "\\fB\\-\\-", rows[i].name, "\\fR");
         if (rows[i].value != NULL) {
-            printf(" \\fI");
-            roff(rows[i].value);
-            printf("\\fR");
+            put_between(p, " \\fI", rows[i].value, "\\fR");
         }
-        putchar('\n');
-        roff(rows[i].text);
-        putchar('\n');
+        put_between(p, "\n", rows[i].text, "\n");
     }
 }
 
-static void verb_page(const struct hr_verb *verb) {
-    heading(verb->name, verb->text);
-    printf(".SH SYNOPSIS\n.B headrace %s\n", verb->name);
-    roff(verb->usage);
-    printf("\n.SH DESCRIPTION\n");
-    roff(verb->text);
-    putchar('\n');
+static void verb_page(struct page *p, const struct hr_verb *verb) {
+    heading(p, verb->name, verb->text);
+    put(p, ".SH SYNOPSIS\n.B headrace ");
+    put(p, verb->name);
+    put_between(p, "\n", verb->usage, "\n");
+    put_between(p, ".SH DESCRIPTION\n", verb->text, "\n");
     if (verb->n_flags > 0) {
-        printf(".SH OPTIONS\n");
-        flags(verb->flags, verb->n_flags);
+        put(p, ".SH OPTIONS\n");
+        flags(p, verb->flags, verb->n_flags);
     }
-    printf(".SH COMMON OPTIONS\n");
-    flags(hr_common_flags, hr_common_flags_count);
-    printf(".SH SEE ALSO\n.BR headrace (1)\n");
+    put(p, ".SH COMMON OPTIONS\n");
+    flags(p, hr_common_flags, hr_common_flags_count);
+    put(p, ".SH SEE ALSO\n.BR headrace (1)\n");
 }
 
 /* What a script goes by; the codes behind them are in headrace/error.h. */
-static void exit_statuses(void) {
+static void exit_statuses(struct page *p) {
     static const struct {
         const char *status, *text;
     } rows[] = {
@@ -84,51 +86,57 @@ static void exit_statuses(void) {
         {"7", "another run holds the state"},
         {"130, 143", "interrupted; the state is resumable"},
     };
-    printf(".SH EXIT STATUS\n");
+    put(p, ".SH EXIT STATUS\n");
     for (size_t i = 0; i < HR_COUNTOF(rows); i++) {
-        printf(".TP\n.B %s\n", rows[i].status);
-        roff(rows[i].text);
-        putchar('\n');
+        put_between(p, ".TP\n.B ", rows[i].status, "\n");
+        put_between(p, "", rows[i].text, "\n");
     }
 }
 
-static int whole_page(struct hr_cli *cli) {
+static void whole_page(struct page *p) {
     struct hr_option_group groups[HR_SETTINGS_GROUPS_MAX];
     const size_t count = hr_settings_groups(groups);
-    struct hr_error err;
-    struct hr_buf text;
-    hr_buf_init(&text, 0);
-    hr_error_clear(&err);
-    const int rc = hr_render_man(groups, count, &text, &err);
-    if (rc != 0) {
-        hr_buf_release(&text);
-        return hr_cli_fail(cli, &err);
-    }
-    heading("", "move records between S3-compatible object storage and everything else");
-    printf(".SH SYNOPSIS\n.B headrace\n.I VERB\n[options]\n.SH VERBS\n");
+    heading(p, "", "move records between S3-compatible object storage and everything else");
+    put(p, ".SH SYNOPSIS\n.B headrace\n.I VERB\n[options]\n.SH VERBS\n");
     for (size_t i = 0; i < hr_verbs_count; i++) {
-        printf(".TP\n.B %s\n", hr_verbs[i].name);
-        roff(hr_verbs[i].text);
-        putchar('\n');
+        put(p, ".TP\n.B ");
+        put(p, hr_verbs[i].name);
+        put_between(p, "\n", hr_verbs[i].text, "\n");
     }
-    printf(".SH COMMON OPTIONS\n");
-    flags(hr_common_flags, hr_common_flags_count);
-    exit_statuses();
-    printf(".SH SETTINGS\nOf configs and of\n.BR \\-\\-set .\n%s", hr_buf_cstr(&text));
-    hr_buf_release(&text);
-    return 0;
+    put(p, ".SH COMMON OPTIONS\n");
+    flags(p, hr_common_flags, hr_common_flags_count);
+    exit_statuses(p);
+    put(p, ".SH SETTINGS\nOf configs and of\n.BR \\-\\-set .\n");
+    p->rc = p->rc ? p->rc : hr_render_man(groups, count, &p->text, p->err);
+}
+
+static const struct hr_verb *find_verb(const char *name) {
+    for (size_t i = 0; i < hr_verbs_count; i++) {
+        if (strcmp(hr_verbs[i].name, name) == 0) {
+            return &hr_verbs[i];
+        }
+    }
+    return NULL;
 }
 
 int hr_cli_man(struct hr_cli *cli, const char *name) {
-    if (name == NULL) {
-        return whole_page(cli);
+    const struct hr_verb *verb = name != NULL ? find_verb(name) : NULL;
+    struct hr_error err;
+    struct page p = {.err = &err};
+    if (name != NULL && verb == NULL) {
+        fprintf(stderr, "headrace: unknown verb '%s'\n", name);
+        return 2;
     }
-    for (size_t i = 0; i < hr_verbs_count; i++) {
-        if (strcmp(hr_verbs[i].name, name) == 0) {
-            verb_page(&hr_verbs[i]);
-            return 0;
-        }
+    hr_error_clear(&err);
+    hr_buf_init(&p.text, 0);
+    if (verb != NULL) {
+        verb_page(&p, verb);
+    } else {
+        whole_page(&p);
     }
-    fprintf(stderr, "headrace: unknown verb '%s'\n", name);
-    return 2;
+    if (p.rc == 0) {
+        fputs(hr_buf_cstr(&p.text), stdout);
+    }
+    hr_buf_release(&p.text);
+    return p.rc == 0 ? 0 : hr_cli_fail(cli, &err);
 }

@@ -123,8 +123,7 @@ int hr_render_help(const struct hr_option_group *groups, size_t count, int width
     return rc;
 }
 
-/* roff: a leading dot or quote and every backslash would be commands. */
-static int append_roff(struct hr_buf *out, const char *text, struct hr_error *err) {
+int hr_render_roff(const char *text, struct hr_buf *out, struct hr_error *err) {
     int rc = 0;
     if (*text == '.' || *text == '\'') {
         rc = hr_buf_append_str(out, "\\&", err);
@@ -158,7 +157,7 @@ int hr_render_man(const struct hr_option_group *groups, size_t count, struct hr_
                 rc = hr_buf_printf(out, err, ".TP\n.B %s\n", row->name);
             }
             if (rc == 0) {
-                rc = append_roff(out, hr_buf_cstr(&facts), err);
+                rc = hr_render_roff(hr_buf_cstr(&facts), out, err);
             }
             if (rc == 0) {
                 rc = hr_buf_append_byte(out, '\n', err);

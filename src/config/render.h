@@ -11,6 +11,8 @@
 /* Lines for a terminal: name, type and default, the wrapped text. width 0: 80. */
 int hr_render_help(const struct hr_option_group *groups, size_t count, int width,
                    struct hr_buf *out, struct hr_error *err);
+/* Text for roff, where a leading dot or quote and every backslash would be commands. */
+int hr_render_roff(const char *text, struct hr_buf *out, struct hr_error *err);
 /* roff (man macros), one .SS per group. */
 int hr_render_man(const struct hr_option_group *groups, size_t count, struct hr_buf *out,
                   struct hr_error *err);
