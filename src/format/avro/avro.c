@@ -6,34 +6,30 @@
 #include "base/hash.h"
 #include "format/avro/avro_internal.h"
 
-int hr_avro_open_schema(const char *name, const struct hr_avro_header *header,
-                        struct hr_avro_schema *out, struct hr_error *err) {
-    struct hr_error why;
-    hr_error_clear(&why);
-    int rc = hr_avro_schema_parse(header->schema, out, &why);
+/* The file's name before what is wrong with a schema. */
+static int named(const char *name, int rc, const struct hr_error *why, struct hr_error *err) {
     if (rc != 0 && err != NULL) {
-        hr_fail(err, rc, "could not read '%s': %.380s", name, why.message);
-        if (why.hint[0] != '\0') {
-            hr_error_hint(err, "%s", why.hint);
+        hr_fail(err, rc, "could not read '%s': %.380s", name, why->message);
+        if (why->hint[0] != '\0') {
+            hr_error_hint(err, "%s", why->hint);
         }
         hr_error_object(err, name);
     }
     return rc;
 }
 
+int hr_avro_open_schema(const char *name, const struct hr_avro_header *header,
+                        struct hr_avro_schema *out, struct hr_error *err) {
+    struct hr_error why;
+    hr_error_clear(&why);
+    return named(name, hr_avro_schema_parse(header->schema, out, &why), &why, err);
+}
+
 int hr_avro_open_resolver(const char *name, const char *json, const struct hr_avro_schema *file,
                           struct hr_avro_resolver *out, struct hr_error *err) {
     struct hr_error why;
     hr_error_clear(&why);
-    const int rc = hr_avro_resolver_init(out, json, file, &why);
-    if (rc != 0 && err != NULL) {
-        hr_fail(err, rc, "could not read '%s': %.380s", name, why.message);
-        if (why.hint[0] != '\0') {
-            hr_error_hint(err, "%s", why.hint);
-        }
-        hr_error_object(err, name);
-    }
-    return rc;
+    return named(name, hr_avro_resolver_init(out, json, file, &why), &why, err);
 }
 
 char *hr_avro_header_to_text(const struct hr_avro_header *header) {
