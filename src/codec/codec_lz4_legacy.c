@@ -18,7 +18,7 @@ struct legacy_decoder {
     uint32_t want; /* bytes of the block, 0: a length or a magic number comes next */
     struct hr_gather gather;
     uint8_t *out; /* LEGACY_BLOCK bytes, once a block has come */
-    size_t out_len, out_at;
+    struct hr_held held;
 };
 
 bool hr_lz4_legacy_probe(const uint8_t *head, size_t len) {
@@ -44,17 +44,6 @@ void hr_lz4_legacy_end(void *ctx) {
     }
 }
 
-static void legacy_drain(struct legacy_decoder *dec, struct hr_codec_io *io) {
-    size_t n = dec->out_len - dec->out_at;
-    n = n < io->out_len ? n : io->out_len;
-    if (n > 0) {
-        memcpy(io->out, dec->out + dec->out_at, n);
-        io->out += n;
-        io->out_len -= n;
-        dec->out_at += n;
-    }
-}
-
 static int legacy_block(struct legacy_decoder *dec, const uint8_t *block, struct hr_error *err) {
     if (dec->out == NULL) {
         dec->out = hr_big_alloc(LEGACY_BLOCK, NULL);
@@ -68,8 +57,7 @@ static int legacy_block(struct legacy_decoder *dec, const uint8_t *block, struct
         return hr_codec_fail_data(err, "lz4", "an invalid block");
     }
     dec->want = 0;
-    dec->out_at = 0;
-    dec->out_len = (size_t)made;
+    dec->held = (struct hr_held){.ptr = dec->out, .len = (size_t)made};
     return 0;
 }
 
@@ -88,8 +76,7 @@ static int legacy_word(struct legacy_decoder *dec, const uint8_t *p, struct hr_e
 int hr_lz4_legacy_step(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err) {
     struct legacy_decoder *dec = ctx;
     for (;;) {
-        legacy_drain(dec, io);
-        if (dec->out_at < dec->out_len || io->out_len == 0) {
+        if (hr_held_drain(&dec->held, io) || io->out_len == 0) {
             return 0;
         }
         if (io->in_len == 0) {

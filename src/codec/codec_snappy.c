@@ -41,7 +41,7 @@ struct snappy_decoder {
     uint32_t want; /* bytes of the body */
     uint32_t skip; /* bytes of a skippable chunk still to pass over */
     struct hr_gather gather;
-    size_t out_len, out_at;
+    struct hr_held held;
     uint8_t out[PIECE];
 };
 
@@ -119,21 +119,13 @@ static int framed_body(struct snappy_decoder *dec, const uint8_t *body, struct h
         io->out += n;
         io->out_len -= n;
     } else {
-        dec->out_at = 0;
-        dec->out_len = n;
+        dec->held = (struct hr_held){.ptr = dec->out, .len = n};
     }
     return 0;
 }
 
-static void framed_drain(struct snappy_decoder *dec, struct hr_codec_io *io) {
-    size_t n = dec->out_len - dec->out_at;
-    n = n < io->out_len ? n : io->out_len;
-    if (n > 0) {
-        memcpy(io->out, dec->out + dec->out_at, n);
-        io->out += n;
-        io->out_len -= n;
-        dec->out_at += n;
-    }
+/* Chunks that are not for us. */
+static void framed_skip(struct snappy_decoder *dec, struct hr_codec_io *io) {
     size_t skip = dec->skip < io->in_len ? dec->skip : io->in_len;
     io->in += skip;
     io->in_len -= skip;
@@ -143,8 +135,8 @@ static void framed_drain(struct snappy_decoder *dec, struct hr_codec_io *io) {
 static int framed_decode_step(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err) {
     struct snappy_decoder *dec = ctx;
     for (;;) {
-        framed_drain(dec, io);
-        if (dec->out_at < dec->out_len || io->out_len == 0) {
+        framed_skip(dec, io);
+        if (hr_held_drain(&dec->held, io) || io->out_len == 0) {
             return 0;
         }
         if (io->in_len == 0) {

@@ -54,7 +54,8 @@ struct hadoop_decoder {
     uint32_t want; /* compressed bytes of the chunk */
     struct hr_gather gather;
     uint8_t *out;
-    size_t out_cap, out_len, out_at;
+    size_t out_cap;
+    struct hr_held held;
 };
 
 int hr_hadoop_decode_begin(const struct hr_hadoop_ops *ops, void **ctx, struct hr_error *err) {
@@ -104,21 +105,9 @@ static int hadoop_chunk(struct hadoop_decoder *dec, struct hr_slice chunk, struc
         io->out += n;
         io->out_len -= n;
     } else {
-        dec->out_at = 0;
-        dec->out_len = n;
+        dec->held = (struct hr_held){.ptr = dec->out, .len = n};
     }
     return 0;
-}
-
-static void hadoop_drain(struct hadoop_decoder *dec, struct hr_codec_io *io) {
-    size_t n = dec->out_len - dec->out_at;
-    n = n < io->out_len ? n : io->out_len;
-    if (n > 0) {
-        memcpy(io->out, dec->out + dec->out_at, n);
-        io->out += n;
-        io->out_len -= n;
-        dec->out_at += n;
-    }
 }
 
 /* Use one whole piece: a length or a chunk. */
@@ -145,8 +134,7 @@ static int hadoop_piece(struct hadoop_decoder *dec, const uint8_t *piece, struct
 int hr_hadoop_decode_step(void *ctx, struct hr_codec_io *io, bool eof, struct hr_error *err) {
     struct hadoop_decoder *dec = ctx;
     for (;;) {
-        hadoop_drain(dec, io);
-        if (dec->out_at < dec->out_len || io->out_len == 0) {
+        if (hr_held_drain(&dec->held, io) || io->out_len == 0) {
             return 0;
         }
         if (io->in_len == 0) {

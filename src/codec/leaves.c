@@ -165,6 +165,18 @@ int hr_chunker_step(struct hr_chunker *chunker, const struct hr_chunk_ops *ops, 
 
 /* ---- the gather ---- */
 
+bool hr_held_drain(struct hr_held *held, struct hr_codec_io *io) {
+    size_t n = held->len - held->at;
+    n = n < io->out_len ? n : io->out_len;
+    if (n > 0) {
+        memcpy(io->out, held->ptr + held->at, n);
+        io->out += n;
+        io->out_len -= n;
+        held->at += n;
+    }
+    return held->at < held->len;
+}
+
 enum hr_gather_state hr_gather_take(struct hr_gather *gather, struct hr_codec_io *io, size_t want,
                                     const uint8_t **out, struct hr_error *err) {
     if (gather->buf.len == 0 && io->in_len >= want) {

@@ -75,6 +75,15 @@ enum hr_gather_state { HR_GATHER_DONE, HR_GATHER_MORE, HR_GATHER_FAILED };
 enum hr_gather_state hr_gather_take(struct hr_gather *gather, struct hr_codec_io *io, size_t want,
                                     const uint8_t **out, struct hr_error *err);
 
+/* ---- output that did not fit ---- */
+
+struct hr_held {
+    const uint8_t *ptr; /* the decoder's memory */
+    size_t len, at;
+};
+/* Hand on what fits into io; true while some is left. */
+bool hr_held_drain(struct hr_held *held, struct hr_codec_io *io);
+
 /* ---- one-shot blocks from a stream ---- */
 
 int hr_codec_stream_decode_block(const struct hr_codec *codec, struct hr_slice in, uint8_t *out,
