@@ -13,10 +13,6 @@ static struct hr_null_count *find(const struct hr_null_counts *counts, const cha
     return NULL;
 }
 
-const struct hr_null_count *hr_nulls_find(const struct hr_null_counts *counts, const char *name) {
-    return find(counts, name);
-}
-
 static struct hr_null_count *append(struct hr_null_counts *counts, const char *name) {
     if (counts->n == counts->cap) {
         const size_t cap = counts->cap ? counts->cap * 2 : 32;

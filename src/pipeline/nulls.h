@@ -20,8 +20,6 @@ int hr_nulls_add(struct hr_null_counts *counts, const struct hr_schema *schema,
 /* `to` becomes a copy of `from`. */
 int hr_nulls_copy(struct hr_null_counts *to, const struct hr_null_counts *from,
                   struct hr_error *err);
-/* NULL: no such column. */
-const struct hr_null_count *hr_nulls_find(const struct hr_null_counts *counts, const char *name);
 void hr_nulls_release(struct hr_null_counts *counts);
 
 #endif
