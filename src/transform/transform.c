@@ -443,12 +443,9 @@ static int cast_lossy(struct hr_transform *t, struct hr_vec *dst, const struct h
     }
     rc = hr_vec_init(&made, dst->field, err);
     for (int64_t i = 0; rc == 0 && i < src->len; i++) {
-        hr_vec_release(&made);
-        rc = hr_vec_init(&made, dst->field, err); /* a failed conversion leaves parts behind */
+        hr_vec_clear(&made); /* a failed conversion leaves parts behind */
         hr_vec_clear(&one);
-        if (rc == 0) {
-            rc = hr_vec_append_range(&one, src, i, 1, err);
-        }
+        rc = hr_vec_append_range(&one, src, i, 1, err);
         if (rc != 0) {
             break;
         }
