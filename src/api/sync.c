@@ -66,7 +66,7 @@ static int publish(struct hr_sync_run *s, const struct hr_checkpoint_info *info,
     struct hr_buf text;
     hr_buf_init(&text, (size_t)256 << 20);
     pthread_mutex_lock(&s->plan_lock);
-    int rc = hr_sync_next_entry(s, t, info == NULL || info->last, &entry, err);
+    int rc = hr_sync_next_entry(s, t, info, &entry, err);
     pthread_mutex_unlock(&s->plan_lock);
     if (rc == 0) {
         rc = s->conf->dialect->state_set(s->doc, stream->namespace_, stream->name, &entry, err);
@@ -327,7 +327,7 @@ static int run_table(struct hr_sync_run *s, struct hr_error *err) {
         rc = hr_pipeline_run(&conf, &counts, &widest, err);
     }
     if (rc == 0) {
-        rc = report_drift(s, stream, schema, widest, err);
+        rc = report_drift(s, stream, t->floor ? t->floor : schema, widest, err);
     }
     hr_nulls_release(&s->nulls);
     hr_pending_release(&s->unread);
@@ -383,12 +383,13 @@ static int rest_table(struct hr_sync_run *s, struct hr_error *err) {
     return rc;
 }
 
-static int run_streams(struct hr_sync_run *s, struct hr_error *err) {
+static int plan_and_run(struct hr_sync_run *s, struct hr_error *err) {
     const struct hr_plan_conf conf = {.store = s->src,
                                       .settings = s->conf->settings,
                                       .catalog = s->conf->catalog,
                                       .fresh = is_fresh,
                                       .fresh_user = s,
+                                      .floors = s->floors,
                                       .redo = true};
     s->list_ns = hr_monotonic_nanos();
     int rc = hr_plan_open(&conf, &s->plan, err);
@@ -414,6 +415,18 @@ static int run_streams(struct hr_sync_run *s, struct hr_error *err) {
     return rc;
 }
 
+static int run_streams(struct hr_sync_run *s, struct hr_error *err) {
+    const size_t n = s->conf->catalog->count;
+    s->floors = hr_calloc(n + 1, sizeof(struct hr_schema *));
+    if (s->floors == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "could not allocate the streams");
+    }
+    for (size_t i = 0; i < n; i++) {
+        s->floors[i] = s->tables[i].floor;
+    }
+    return plan_and_run(s, err);
+}
+
 static void release(struct hr_sync_run *s) {
     hr_watch_stop(s->watch);
     s->watch = NULL;
@@ -428,9 +441,11 @@ static void release(struct hr_sync_run *s) {
     for (size_t i = 0; s->tables != NULL && i < s->conf->catalog->count; i++) {
         hr_band_free(s->tables[i].band);
         hr_stream_state_release(&s->tables[i].state);
+        hr_schema_unref(s->tables[i].floor);
         s->out->streams += s->conf->catalog->streams[i].selected;
     }
     hr_free(s->tables);
+    hr_free(s->floors);
     if (s->doc != NULL) {
         s->conf->dialect->state_free(s->doc);
     }

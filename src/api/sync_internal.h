@@ -17,6 +17,7 @@ struct hr_sync_table {
     struct hr_band *band;         /* NULL: not selected */
     char lineage[33];
     uint64_t seq;
+    struct hr_schema *floor; /* columns of the last run, for a stream without a catalog's; NULL */
     bool backfill, dress, visited;
     bool begun; /* the band knows of this run's listing */
     bool wrote; /* the lineage has files at the destination */
@@ -30,6 +31,7 @@ struct hr_sync_run {
     struct hr_state *state;
     struct hr_state_doc *doc;
     struct hr_sync_table *tables; /* one per catalog stream */
+    struct hr_schema **floors;    /* theirs, for the plan; borrowed from the tables */
     struct hr_plan *plan;
     struct hr_task *pending;   /* first task of the next stream */
     struct hr_pending unread;  /* given to workers since the last checkpoint */
@@ -64,9 +66,9 @@ int hr_sync_load_tables(struct hr_sync_run *s, struct hr_error *err);
 /* Report days below the band that do not match the listing; how many. */
 size_t hr_sync_report_days(struct hr_sync_run *s, struct hr_sync_table *t,
                            const struct hr_stream *stream);
-/* The entry as it shall be after this commit; last: the stream's load is complete with it. Below
- * the lock. */
-int hr_sync_next_entry(struct hr_sync_run *s, struct hr_sync_table *t, bool last,
-                       struct hr_stream_state *out, struct hr_error *err);
+/* The entry as it shall be after this commit; info NULL: nothing was read. Below the lock. */
+int hr_sync_next_entry(struct hr_sync_run *s, struct hr_sync_table *t,
+                       const struct hr_checkpoint_info *info, struct hr_stream_state *out,
+                       struct hr_error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/columns.h"
 #include "api/sync_internal.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -139,6 +140,18 @@ static int load_lineage(struct hr_sync_run *s, struct hr_sync_table *t, struct h
     return 0;
 }
 
+/* Files of one table shall not differ in type from run to run: where the catalog has no columns,
+ * those of the last run hold, and only widen. A table that is replaced begins anew, and raw records
+ * have no types. */
+static int load_floor(struct hr_sync_run *s, const struct hr_stream *stream,
+                      struct hr_sync_table *t, struct hr_error *err) {
+    if (!t->dress || hr_sync_overwrites(stream) || stream->normalization == HR_NO) {
+        return 0;
+    }
+    return hr_columns_from_json(json_object_get(t->state.headrace, "columns"),
+                                hr_state_name(s->state), &t->floor, err);
+}
+
 struct place {
     char *folder;
     const struct hr_stream *stream;
@@ -217,6 +230,7 @@ int hr_sync_load_tables(struct hr_sync_run *s, struct hr_error *err) {
         }
         if (rc == 0) {
             t->dress = !stream->has_schema;
+            rc = load_floor(s, stream, t, err);
         }
     }
     if (rc == 0 && selected == 0) {
@@ -275,8 +289,25 @@ static int seen_by_olake(struct hr_sync_run *s, const struct hr_sync_table *t, b
     return rc != 0 || whole ? rc : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
 }
 
-int hr_sync_next_entry(struct hr_sync_run *s, struct hr_sync_table *t, bool last,
-                       struct hr_stream_state *out, struct hr_error *err) {
+/* The columns as they are now; those of the run before where this one wrote none. */
+static int keep_columns(const struct hr_sync_run *s, const struct hr_sync_table *t,
+                        const struct hr_schema *schema, json_t *into, struct hr_error *err) {
+    const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
+    json_t *former = json_object_get(t->state.headrace, "columns");
+    const bool written = schema != NULL && stream->normalization != HR_NO;
+    if (!written && former == NULL) {
+        return 0;
+    }
+    json_t *columns = written ? hr_columns_to_json(schema) : json_incref(former);
+    return columns != NULL && json_object_set_new(into, "columns", columns) == 0
+               ? 0
+               : hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+}
+
+int hr_sync_next_entry(struct hr_sync_run *s, struct hr_sync_table *t,
+                       const struct hr_checkpoint_info *info, struct hr_stream_state *out,
+                       struct hr_error *err) {
+    const bool last = info == NULL || info->last;
     *out = (struct hr_stream_state){.present = true};
     int rc = seen_by_olake(s, t, last, out, err);
     out->headrace = json_object();
@@ -285,6 +316,9 @@ int hr_sync_next_entry(struct hr_sync_run *s, struct hr_sync_table *t, bool last
     }
     if (rc == 0) {
         rc = hr_band_to_json(t->band, out->headrace, err);
+    }
+    if (rc == 0) {
+        rc = keep_columns(s, t, info ? info->schema : NULL, out->headrace, err);
     }
     char hash[33];
     if (rc == 0) {

@@ -192,7 +192,8 @@ static int checkpoint(struct pipe *p, bool last, struct hr_error *err) {
         rc = p->conf->sink->ops->cut(p->conf->sink, err);
     }
     if (rc == 0 && p->conf->checkpoint != NULL) {
-        const struct hr_checkpoint_info info = {p->inputs, p->n_inputs, &p->counts, p->seq, last};
+        const struct hr_checkpoint_info info = {p->inputs, p->n_inputs, &p->counts,
+                                                p->seq,    last,        p->current};
         rc = p->conf->checkpoint(p->conf->user, &info, err);
     }
     if (rc == 0) {

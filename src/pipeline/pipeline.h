@@ -45,6 +45,7 @@ struct hr_checkpoint_info {
     const struct hr_run_counts *counts; /* of the whole run so far */
     int64_t seq;                        /* of its last task in the plan; -1: it has none */
     bool last;                          /* the stream's last */
+    const struct hr_schema *schema;     /* the widest read schema so far */
 };
 
 struct hr_pipeline_conf {

@@ -185,22 +185,27 @@ static int set_text(struct hr_field *field, uint8_t ext) {
     return 0;
 }
 
-/* Columns without a value become text; nested ones JSON text where the run wants them so. */
-static int settle_types(struct hr_schema *schema, bool nested_text) {
-    for (int i = 0; i < schema->n_fields; i++) {
-        struct hr_field *field = &schema->fields[i];
-        int rc = 0;
-        if (field->type.id == HR_T_NULL) {
-            rc = set_text(field, HR_EXT_NONE);
-        } else if (nested_text && hr_type_nested(field->type)) {
-            rc = set_text(field, HR_EXT_JSON);
+/* Nested columns become JSON text where the run wants them so. */
+static int settle_nested(struct hr_schema *schema) {
+    int rc = 0;
+    for (int i = 0; i < schema->n_fields && rc == 0; i++) {
+        if (hr_type_nested(schema->fields[i].type)) {
+            rc = set_text(&schema->fields[i], HR_EXT_JSON);
         }
-        if (rc) {
-            return rc;
-        }
-        field->nullable = true;
     }
-    return 0;
+    return rc;
+}
+
+/* Columns without a value become text. */
+static int settle_nulls(struct hr_schema *schema) {
+    int rc = 0;
+    for (int i = 0; i < schema->n_fields && rc == 0; i++) {
+        if (schema->fields[i].type.id == HR_T_NULL) {
+            rc = set_text(&schema->fields[i], HR_EXT_NONE);
+        }
+        schema->fields[i].nullable = true;
+    }
+    return rc;
 }
 
 /* A copy nobody shares. */
@@ -229,11 +234,35 @@ static int meet_answer(struct hr_schema **sum, struct hr_schema *next) {
     return rc;
 }
 
+/* What was inferred over what was known before: a column that is only nulls this time keeps its
+ * type. */
+static int meet_floor(const struct hr_schema *floor, struct hr_schema **schema) {
+    struct hr_schema *meet = NULL;
+    int rc = hr_schema_meet(floor, *schema, &meet);
+    if (rc == 0) {
+        hr_schema_unref(*schema);
+        *schema = own_copy(meet);
+        hr_schema_unref(meet);
+        rc = *schema ? 0 : HR_E_NOMEM;
+    }
+    return rc;
+}
+
+/* sum NULL: nothing was seen, the floor alone counts. */
 static int finish_schema(const struct hr_settings *settings, struct hr_infer_job *job,
-                         struct hr_schema *sum) {
-    struct hr_schema *schema = own_copy(sum);
+                         const struct hr_schema *sum) {
+    struct hr_schema *schema = own_copy(sum ? sum : job->floor);
     bool nested_text = settings->format.json.nested_text && !job->keep_nested;
-    int rc = schema ? settle_types(schema, nested_text) : HR_E_NOMEM;
+    int rc = schema ? 0 : HR_E_NOMEM;
+    if (rc == 0 && nested_text) {
+        rc = settle_nested(schema);
+    }
+    if (rc == 0 && job->floor) {
+        rc = meet_floor(job->floor, &schema);
+    }
+    if (rc == 0) {
+        rc = settle_nulls(schema);
+    }
     if (rc) {
         rc = hr_fail(&job->err, HR_E_NOMEM, "out of memory for a schema");
     } else if (schema->n_fields > settings->schema.max_columns) {
@@ -270,7 +299,7 @@ static void finish_job(const struct hr_settings *settings, struct hr_infer_job *
             job->rc = hr_fail(&job->err, HR_E_NOMEM, "out of memory for a schema");
         }
     }
-    if (job->rc == 0 && sum) {
+    if (job->rc == 0 && (sum || job->floor)) {
         job->rc = finish_schema(settings, job, sum);
     }
     hr_schema_unref(sum);

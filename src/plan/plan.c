@@ -172,8 +172,12 @@ static int settle_schema(struct hr_plan *plan, long stream, struct hr_error *err
     if (entry->has_schema || plan->conf.no_schema) {
         return 0;
     }
+    const struct hr_schema *floor = plan->conf.floors ? plan->conf.floors[stream] : NULL;
+    if (floor && plan->conf.settings->schema.schema_evolution != HR_EVOLVE_WIDEN) {
+        return hr_stream_set_schema(entry, floor, err);
+    }
     struct hr_sampler *sampler = hr_sampler_new(plan->conf.settings->schema.infer_files);
-    struct hr_infer_job job = {0};
+    struct hr_infer_job job = {.floor = floor};
     int rc = sampler ? sample_ahead(plan, stream, sampler, err)
                      : hr_fail(err, HR_E_NOMEM, "out of memory for samples");
     if (rc == 0) {

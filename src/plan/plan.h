@@ -137,8 +137,9 @@ struct hr_infer_job {
     const struct hr_sample *samples; /* borrowed */
     size_t n_samples;
     bool keep_nested; /* structs and lists stay; otherwise, with json.nested_text, JSON text */
-    struct hr_schema *schema; /* result, a reference; NULL when there was nothing to look at */
-    int rc;                   /* result of this job */
+    const struct hr_schema *floor; /* columns known before: these come first and only widen; NULL */
+    struct hr_schema *schema;      /* result, a reference; NULL when there was nothing to look at */
+    int rc;                        /* result of this job */
     struct hr_error err;
 };
 /* Run the jobs `width` objects at a time. A job's schema is the meet of its samples' schemas in key
@@ -215,6 +216,10 @@ struct hr_plan_conf {
     hr_fresh_fn fresh;
     void *fresh_user;
     int list_width;
+    /* One per stream of the catalog, or NULL: columns of an earlier run, which a stream without a
+     * schema keeps (borrowed). With `widen` they meet what is inferred, otherwise they are what the
+     * files must fit. */
+    struct hr_schema *const *floors;
     bool no_schema; /* do not infer (count, ls) */
     bool redo;      /* remember what is in tasks until hr_plan_done, for hr_plan_redo */
     /* Known work in place of a listing (Olake's pending chunks come through `fresh`); unused: NULL
