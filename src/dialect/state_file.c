@@ -230,14 +230,19 @@ static int read_members(struct hr_state_doc *doc, struct hr_slice text, const js
     struct hr_json_walk walk;
     struct hr_slice key;
     struct hr_slice value;
+    bool found = false;
     int rc = check_head(doc, json, err);
     if (rc == 0 && !hr_json_walk_begin(&walk, text)) {
         rc = bad(doc, "it is not an object", err);
     }
     while (rc == 0 && hr_json_walk_next(&walk, &key, &value)) {
-        rc = hr_slice_eq_str(key, "\"streams\"")
-                 ? read_entries(doc, value, json_object_get(json, "streams"), err)
-                 : add_member(doc, key, value, err);
+        const bool streams = hr_slice_eq_str(key, "\"streams\"");
+        found = found || streams;
+        rc = streams ? read_entries(doc, value, json_object_get(json, "streams"), err)
+                     : add_member(doc, key, value, err);
+    }
+    if (rc == 0 && !found && json_object_get(json, "streams") != NULL) {
+        rc = bad(doc, "the name \"streams\" is written with escapes", err); /* not "no streams" */
     }
     return rc;
 }

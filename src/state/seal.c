@@ -50,6 +50,12 @@ int hr_seal_check(const json_t *object, struct hr_error *err) {
     return strcmp(have, want) == 0 ? 0 : HR_E_STATE;
 }
 
+/* A whole string that begins with the mark and is as long as a seal, whatever stands behind it. */
+static bool is_seal(const char *p) {
+    return memcmp(p, MARK, MARK_LEN) == 0 && p[SEAL_LEN] == '"' &&
+           memchr(p + MARK_LEN, '"', SEAL_LEN - MARK_LEN) == NULL;
+}
+
 size_t hr_seal_count(struct hr_slice text) {
     size_t n = 0;
     const char *p = (const char *)text.ptr;
@@ -60,7 +66,7 @@ size_t hr_seal_count(struct hr_slice text) {
             break;
         }
         p++;
-        n += memcmp(p, MARK, MARK_LEN) == 0 && p[SEAL_LEN] == '"';
+        n += is_seal(p);
     }
     return n;
 }

@@ -302,7 +302,7 @@ static int check_pattern(const char *text, struct hr_error *err) {
         bad = (n == 1 && at[0] == '.') || (n == 2 && at[0] == '.' && at[1] == '.') ||
               (n == 9 && memcmp(at, "_headrace", 9) == 0);
         for (size_t i = 0; i < n; i++) {
-            bad = bad || (uint8_t)at[i] < 0x20 || at[i] == '\\';
+            bad = bad || (uint8_t)at[i] < 0x20 || at[i] == 0x7f || at[i] == '\\';
         }
         at += n + (at[n] == '/');
     }
@@ -314,7 +314,7 @@ static int check_pattern(const char *text, struct hr_error *err) {
             hr_printable(hr_slice_str(text), 80, shown, sizeof(shown)));
     hr_error_hint(err,
                   "partition_regex or path_template is at most %d bytes of folder names, none of "
-                  "them '.', '..' or _headrace, without backslashes",
+                  "them '.', '..' or _headrace, without backslashes and control characters",
                   PATTERN_MAX);
     return HR_E_CONFIG;
 }

@@ -78,6 +78,7 @@ static void test_damage_is_refused(void **state) {
         "{\"version\":8}",
         "{\"version\":\"7\"}",
         "{\"streams\":[],\"streams\":[]}",
+        "{\"type\":\"STREAM\",\"stream\\u0073\":[{\"stream\":\"a\",\"state\":{}}]}",
         "{\"streams\":[",
         "streams: []",
         "{\"streams\":[{\"stream\":\"a\",\"state\":{\"_headrace\":7}}]}",

@@ -254,6 +254,10 @@ static void a_seal_holds_what_it_covers(void **state) {
     char *text = json_dumps(m, JSON_INDENT(2));
     assert_int_equal(hr_seal_count(hr_slice_str(text)), 1);
     assert_int_equal(hr_seal_count(hr_slice_str("\"headrace2-\"")), 0);
+    /* One cut short, and a quote where its own would have been. */
+    assert_int_equal(hr_seal_count(hr_slice_str(
+                         "[{\"seal\":\"headrace2-e9fa2ee401cbb8343485fc5dff\"}],\"streams\":[]}")),
+                     0);
     assert_int_equal(hr_seal_count(hr_slice_str("")), 0);
     free(text);
     for (uint64_t nth = 1; nth < 6; nth++) {

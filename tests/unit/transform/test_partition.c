@@ -172,6 +172,7 @@ static void test_refused(void **state) {
     struct hr_partition_spec *spec;
     assert_int_equal(hr_partition_regex("/a/../{id,,}", 0, 9, &spec, &err), HR_E_CONFIG);
     assert_int_equal(hr_partition_regex("/a\\b", 0, 9, &spec, &err), HR_E_CONFIG);
+    assert_int_equal(hr_partition_regex("/a\x7f/{id,,}", 0, 9, &spec, &err), HR_E_CONFIG);
     assert_int_equal(hr_partition_regex("_headrace/{id,,}", 0, 9, &spec, &err), HR_E_CONFIG);
     assert_int_equal(hr_partition_regex("", 0, 9, &spec, &err), 0);
     assert_null(spec);
