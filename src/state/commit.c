@@ -42,6 +42,7 @@ struct hr_commit {
     struct hr_output *outputs; /* in order of opening */
     struct hr_output **tail;
     unsigned marked, marked_index; /* outputs and index at the last mark */
+    bool loose; /* an upload may be open that nobody has the id of: the ledger knows its key */
     struct hr_published *published;
     size_t n_published;
 };
@@ -92,6 +93,12 @@ static void free_output(struct hr_output *output) {
     hr_free(output);
 }
 
+static void abort_upload(struct hr_commit *commit, const char *key, const char *upload_id) {
+    struct hr_store *store = commit->conf.store;
+    const int rc = store->driver->mp_abort(store, key, upload_id, NULL);
+    commit->loose |= rc != 0 && rc != HR_E_NO_OBJECT;
+}
+
 int hr_commit_open_output(struct hr_commit *commit, const char *key, struct hr_output **out,
                           struct hr_error *err) {
     *out = NULL;
@@ -118,11 +125,13 @@ int hr_commit_open_output(struct hr_commit *commit, const char *key, struct hr_o
     hr_fault_point();
     rc = store->driver->mp_create(store, key, &put, &output->upload_id, err);
     hr_fault_point();
-    if (rc == 0) {
+    if (rc != 0) {
+        commit->loose = true; /* the answer may be all that was lost */
+    } else {
         rc = hr_upload_open(store, commit->conf.budget, key, output->upload_id,
                             commit->conf.part_size, PARTS_IN_FLIGHT, &output->up, err);
         if (rc != 0) {
-            (void)store->driver->mp_abort(store, key, output->upload_id, NULL);
+            abort_upload(commit, key, output->upload_id);
         }
     }
     if (rc != 0) {
@@ -171,7 +180,6 @@ int hr_output_finish(struct hr_output *output, int64_t rows, struct hr_error *er
 }
 
 static void drop_output(struct hr_output *output) {
-    struct hr_store *store = output->commit->conf.store;
     char *upload_id = output->upload_id;
     output->upload_id = NULL;
     if (output->up != NULL) { /* parts in flight must be gone before the abort */
@@ -179,7 +187,7 @@ static void drop_output(struct hr_output *output) {
         output->up = NULL;
     }
     if (!output->published && upload_id != NULL) {
-        (void)store->driver->mp_abort(store, output->key, upload_id, NULL);
+        abort_upload(output->commit, output->key, upload_id);
     }
     hr_free(upload_id);
     free_output(output);
@@ -495,7 +503,8 @@ static int fill_journal(struct hr_commit *commit, const struct hr_publish *what,
     j->next_state_len = what->next_state.len;
     j->seq = commit->seq;
     j->replace = commit->conf.replace;
-    if (j->destination == NULL || j->lineage == NULL || j->next_state == NULL) {
+    if (j->destination == NULL || j->lineage == NULL || j->next_state == NULL ||
+        (j->folder == NULL && commit->folder != NULL)) {
         return no_memory(err);
     }
     hr_state_hash(hr_state_text(state), j->prior);
@@ -514,6 +523,14 @@ static int fill_journal(struct hr_commit *commit, const struct hr_publish *what,
     if (rc == 0) {
         rc = archive_text(commit, j, before, what, err);
     }
+    return rc;
+}
+
+/* Nothing of the ledger is needed any more, except for uploads that nobody has the id of. */
+static int settle(struct hr_commit *commit, struct hr_error *err) {
+    struct hr_state *state = commit->conf.state;
+    const int rc = commit->loose ? hr_state_settled_all(state, err) : hr_state_settled(state, err);
+    commit->loose &= rc != 0;
     return rc;
 }
 
@@ -540,7 +557,7 @@ static int publish_journaled(struct hr_commit *commit, const struct hr_publish *
         rc = hr_state_save(state, what->next_state, err);
     }
     if (journaled && (rc == 0 || lost)) {
-        const int settled = hr_state_settled(state, rc == 0 ? err : NULL);
+        const int settled = settle(commit, rc == 0 ? err : NULL);
         rc = rc == 0 ? settled : rc;
         journaled = settled != 0;
     }
@@ -601,14 +618,15 @@ void hr_commit_rollback(struct hr_commit *commit) {
 }
 
 void hr_commit_abort(struct hr_commit *commit) {
-    const bool any = commit->outputs != NULL;
+    bool any = commit->outputs != NULL;
     while (commit->outputs != NULL) {
         struct hr_output *o = commit->outputs;
         commit->outputs = o->next;
         drop_output(o);
     }
+    any |= commit->loose;
     if (commit->conf.state != NULL && any) {
-        (void)hr_state_settled(commit->conf.state, NULL);
+        (void)settle(commit, NULL);
     }
     commit->tail = &commit->outputs;
     commit->index = 0;

@@ -37,6 +37,7 @@ struct instance {
     size_t count, cap;
     struct upload *uploads;
     uint64_t serial; /* of ETags and upload ids */
+    struct hr_mem_world world;
     struct instance *next;
 };
 
@@ -88,6 +89,7 @@ static struct instance *instance_get(const char *name) {
             in = NULL;
         } else {
             pthread_mutex_init(&in->lock, NULL);
+            in->world.clock_us = -1;
             in->next = all;
             all = in;
         }
@@ -144,10 +146,20 @@ static int64_t now_of(struct mem_store *s) {
     pthread_mutex_lock(&s->lock);
     int64_t now = s->clock_us;
     pthread_mutex_unlock(&s->lock);
+    pthread_mutex_lock(&s->in->lock);
+    now = now >= 0 ? now : s->in->world.clock_us;
+    pthread_mutex_unlock(&s->in->lock);
     return now >= 0 ? now : hr_now_micros();
 }
 
-/* Cancellation, then the fault hook; counts the call. */
+static struct hr_mem_world world_of(struct mem_store *s) {
+    pthread_mutex_lock(&s->in->lock);
+    const struct hr_mem_world world = s->in->world;
+    pthread_mutex_unlock(&s->in->lock);
+    return world;
+}
+
+/* Cancellation, then the fault hooks; counts the call. */
 static int enter(struct mem_store *s, enum hr_mem_op op, const char *key, uint64_t *counter,
                  struct hr_error *err) {
     pthread_mutex_lock(&s->lock);
@@ -159,7 +171,16 @@ static int enter(struct mem_store *s, enum hr_mem_op op, const char *key, uint64
     if (cancelled) {
         return hr_fail(err, HR_E_CANCELLED, "could not use '%s': interrupted", key);
     }
-    return fault ? fault(user, op, key, err) : 0;
+    const int rc = fault ? fault(user, op, key, err) : 0;
+    const struct hr_mem_world world = world_of(s);
+    return rc == 0 && world.before ? world.before(world.user, op, key, err) : rc;
+}
+
+/* What was changed is changed; the caller may not be told. */
+static int leave(struct mem_store *s, enum hr_mem_op op, const char *key, int rc,
+                 struct hr_error *err) {
+    const struct hr_mem_world world = world_of(s);
+    return rc == 0 && world.after ? world.after(world.user, op, key, err) : rc;
 }
 
 static int missing(const struct mem_store *s, const char *key, struct hr_error *err) {
@@ -389,7 +410,7 @@ static int mem_put(struct hr_store *store, const char *key, struct hr_slice body
     pthread_mutex_lock(&s->lock);
     s->counters.bytes_out += body.len;
     pthread_mutex_unlock(&s->lock);
-    return rc;
+    return leave(s, HR_MEM_PUT, key, rc, err);
 }
 
 static int mem_remove(struct hr_store *store, const char *key, struct hr_error *err) {
@@ -408,7 +429,7 @@ static int mem_remove(struct hr_store *store, const char *key, struct hr_error *
                 (s->in->count - at) * sizeof(struct object));
     }
     pthread_mutex_unlock(&s->in->lock);
-    return 0;
+    return leave(s, HR_MEM_REMOVE, key, 0, err);
 }
 
 static int mem_mp_create(struct hr_store *store, const char *key, const struct hr_put_opts *opts,
@@ -432,8 +453,6 @@ static int mem_mp_create(struct hr_store *store, const char *key, const struct h
     *out_upload_id = hr_strdup(id);
     if (u->key == NULL || u->id == NULL || *out_upload_id == NULL ||
         copy_token(opts, &u->token) != 0) {
-        hr_free(*out_upload_id);
-        *out_upload_id = NULL;
         upload_free(u);
         rc = no_memory(err, key);
     } else {
@@ -441,6 +460,11 @@ static int mem_mp_create(struct hr_store *store, const char *key, const struct h
         s->in->uploads = u;
     }
     pthread_mutex_unlock(&s->in->lock);
+    rc = leave(s, HR_MEM_CREATE, key, rc, err);
+    if (rc != 0) {
+        hr_free(*out_upload_id);
+        *out_upload_id = NULL;
+    }
     return rc;
 }
 
@@ -493,7 +517,7 @@ static int write_part(struct mem_store *s, struct hr_store_req *req) {
     pthread_mutex_lock(&s->lock);
     s->counters.bytes_out += (uint64_t)req->len;
     pthread_mutex_unlock(&s->lock);
-    return rc;
+    return leave(s, HR_MEM_PART, req->key, rc, &req->err);
 }
 
 static int mem_mp_complete(struct hr_store *store, const char *key, const char *upload_id,
@@ -526,7 +550,7 @@ static int mem_mp_complete(struct hr_store *store, const char *key, const char *
         }
     }
     pthread_mutex_unlock(&s->in->lock);
-    return rc;
+    return leave(s, HR_MEM_COMPLETE, key, rc, err);
 }
 
 static int mem_mp_abort(struct hr_store *store, const char *key, const char *upload_id,
@@ -544,7 +568,7 @@ static int mem_mp_abort(struct hr_store *store, const char *key, const char *upl
         upload_free(u);
     }
     pthread_mutex_unlock(&s->in->lock);
-    return 0;
+    return leave(s, HR_MEM_ABORT, key, 0, err);
 }
 
 static int mem_mp_list(struct hr_store *store, const char *prefix,
@@ -698,6 +722,17 @@ void hr_mem_store_fault(struct hr_store *store, hr_mem_fault_fn fn, void *user) 
     s->fault = fn;
     s->fault_user = user;
     pthread_mutex_unlock(&s->lock);
+}
+
+int hr_mem_store_world(const char *name, const struct hr_mem_world *world) {
+    struct instance *in = instance_get(name);
+    if (in == NULL) {
+        return HR_E_NOMEM;
+    }
+    pthread_mutex_lock(&in->lock);
+    in->world = *world;
+    pthread_mutex_unlock(&in->lock);
+    return 0;
 }
 
 void hr_mem_store_clock(struct hr_store *store, int64_t micros) {

@@ -26,6 +26,15 @@ typedef int (*hr_mem_fault_fn)(void *user, enum hr_mem_op op, const char *key,
                                struct hr_error *err);
 
 void hr_mem_store_fault(struct hr_store *store, hr_mem_fault_fn fn, void *user);
+/* The same for handles that others open: every handle of the instance, from now until the drop.
+ * `after` is asked when a change was made: an error then is an answer that was lost. Either may be
+ * NULL. Time of their writes: `clock_us`, -1 the real clock. */
+struct hr_mem_world {
+    hr_mem_fault_fn before, after;
+    void *user;
+    int64_t clock_us;
+};
+int hr_mem_store_world(const char *name, const struct hr_mem_world *world);
 /* Time of later writes, microseconds; -1: the real clock. */
 void hr_mem_store_clock(struct hr_store *store, int64_t micros);
 /* Takes capabilities away (HR_CAP_…), to see what callers do without. */
