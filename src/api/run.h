@@ -9,7 +9,7 @@
 struct hr_summary {
     struct hr_run_counts counts;
     int64_t files, bytes_out, rows_written;
-    struct hr_store_counters src, dst;
+    struct hr_store_counters src, dst, state; /* state: of one on S3 */
     struct hr_selection selection;
     double usd;
     double seconds;

@@ -460,6 +460,10 @@ static void release(struct hr_sync_run *s) {
 static void state_store(void *user, struct hr_store *store) {
     struct hr_sync_run *s = user;
     hr_watch_also(s->watch, store);
+    if (store == NULL) {
+        hr_run_add_counters(s->state_store, &s->out->state);
+    }
+    s->state_store = store;
 }
 
 /* with_source: not for what only changes the destination. */

@@ -29,6 +29,7 @@ struct hr_sync_run {
     struct hr_watch *watch;
     struct hr_budget *budget;
     struct hr_state *state;
+    struct hr_store *state_store; /* its own, when it is on S3; NULL */
     struct hr_state_doc *doc;
     struct hr_sync_table *tables; /* one per catalog stream */
     struct hr_schema **floors;    /* theirs, for the plan; borrowed from the tables */

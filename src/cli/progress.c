@@ -172,11 +172,22 @@ static double cpu_seconds(long *out_peak_kb) {
            (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }
 
-static uint64_t reads(const struct hr_store_counters *c) {
-    return c->get + c->head;
-}
-static uint64_t writes(const struct hr_store_counters *c) {
-    return c->put + c->part + c->create + c->complete;
+/* What bills name apart, over all stores of a run. */
+struct requests {
+    unsigned long long lists, reads, writes, retries;
+};
+
+static struct requests requests_of(const struct hr_summary *s) {
+    const struct hr_store_counters *const all[] = {&s->src, &s->dst, &s->state};
+    struct requests sum = {0};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const struct hr_store_counters *c = all[i];
+        sum.lists += c->list;
+        sum.reads += c->get + c->head;
+        sum.writes += c->put + c->part + c->create + c->complete;
+        sum.retries += c->retries;
+    }
+    return sum;
 }
 
 /* The summary for programs: one JSON object and a line end. */
@@ -184,6 +195,7 @@ static int summary_json(const struct hr_summary *s, const char *what, struct hr_
                         struct hr_error *err) {
     long peak_kb;
     const double cpu = cpu_seconds(&peak_kb);
+    const struct requests r = requests_of(s);
     return hr_buf_printf(
         out, err,
         "{\"type\":\"summary\",\"verb\":\"%s\",\"objects\":%lld,\"bytes_in\":%lld,\"rows_in\":%lld,"
@@ -193,11 +205,8 @@ static int summary_json(const struct hr_summary *s, const char *what, struct hr_
         what, (long long)s->counts.objects, (long long)s->counts.bytes,
         (long long)s->counts.rows_in, (long long)s->counts.rows_out, (long long)s->files,
         (long long)s->bytes_out, (long long)s->counts.rejected, (long long)s->counts.nulled,
-        (long long)s->counts.deleted, (long long)s->counts.replaced,
-        (unsigned long long)(s->src.list + s->dst.list),
-        (unsigned long long)(reads(&s->src) + reads(&s->dst)),
-        (unsigned long long)(writes(&s->src) + writes(&s->dst)),
-        (unsigned long long)(s->src.retries + s->dst.retries), s->usd, s->seconds, cpu, peak_kb);
+        (long long)s->counts.deleted, (long long)s->counts.replaced, r.lists, r.reads, r.writes,
+        r.retries, s->usd, s->seconds, cpu, peak_kb);
 }
 
 static int write_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what,
@@ -218,6 +227,7 @@ static int write_summary(const struct hr_cli *cli, const struct hr_summary *s, c
 static void show_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what) {
     long peak_kb;
     const double cpu = cpu_seconds(&peak_kb);
+    const struct requests r = requests_of(s);
     if (hr_cli_quiet(cli)) {
         return;
     }
@@ -238,10 +248,7 @@ static void show_summary(const struct hr_cli *cli, const struct hr_summary *s, c
     fprintf(stderr,
             "  %llu LIST, %llu GET, %llu PUT requests (%llu retries); %.2f s, %.2f CPU-s, %ld MiB "
             "at most\n",
-            (unsigned long long)(s->src.list + s->dst.list),
-            (unsigned long long)(reads(&s->src) + reads(&s->dst)),
-            (unsigned long long)(writes(&s->src) + writes(&s->dst)),
-            (unsigned long long)(s->src.retries + s->dst.retries), s->seconds, cpu, peak_kb / 1024);
+            r.lists, r.reads, r.writes, r.retries, s->seconds, cpu, peak_kb / 1024);
 }
 
 int hr_cli_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what,

@@ -56,6 +56,19 @@ def cut_everywhere(job: Job, whole: Record, want: list[tuple[int, str]], first: 
 
 
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
+def test_the_state_is_written_once_a_checkpoint(
+    tmp_path: Path, headrace_local: Headrace, recorder: Path, mode: str
+) -> None:
+    lake(tmp_path / "lake")
+    job = Job(tmp_path / "job", headrace_local, tmp_path / "lake", mode, 2)
+    whole = record(job, recorder, tmp_path / "log")
+    commits = list(job.out.rglob("_headrace/*/commit-*.json"))
+    assert len(commits) == (3 if mode == "incremental" else 1)
+    renames = [line.split("\t") for line in whole.lines if line.startswith("rename")]
+    assert sum(line[-1] == "state.json" for line in renames) == len(commits)
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
 def test_power_cut_in_a_first_load(
     tmp_path: Path, headrace_local: Headrace, recorder: Path, mode: str
 ) -> None:

@@ -85,6 +85,34 @@ def test_what_it_costs(job: Job, proxy: Proxy, place: Place, tmp_path: Path) -> 
     assert loaded - idle == {"put .control": 3, "put document": 1}
 
 
+@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
+def test_written_once_a_checkpoint(proxy: Proxy, place: Place, tmp_path: Path, mode: str) -> None:
+    """Files of half a MiB, checkpoints of one: each is in the archive, none writes it twice."""
+    lake(tmp_path / "lake", 5)
+    cell = Cell("s3", "s3", mode, 2)
+    job = Job(place, tmp_path / "job", tmp_path / "lake", cell, proxy.endpoint)
+    assert job.sync().returncode == 0
+    commits = [key for key in job.objects() if "/commit-" in key]
+    assert len(commits) == (3 if mode == "incremental" else 1)
+    written = [r for r in proxy.requests if r.kind == "put" and r.key.endswith("/state.json")]
+    assert len(written) == len(commits)
+
+
+def test_the_summary_counts_all_requests(proxy: Proxy, place: Place, tmp_path: Path) -> None:
+    """The source is a folder: whatever is written is the destination's or the state's."""
+    job = Job(place, tmp_path / "job", tmp_path / "lake", ON_S3, proxy.endpoint)
+    lake(tmp_path / "lake", 1)
+    job.options += ["--summary", str(tmp_path / "summary.json")]
+    assert job.sync().returncode == 0
+    counts = proxy.counts()
+    sent = sum(
+        counts[kind] for kind in ("put", "upload_part", "create_multipart", "complete_multipart")
+    )
+    assert any(r.kind == "put" and r.key.endswith(".control") for r in proxy.requests)
+    said = json.loads((tmp_path / "summary.json").read_text())["requests"]
+    assert said["put"] == sent
+
+
 def test_verbs_wait_for_no_run(headrace: Headrace, job: Job, tmp_path: Path) -> None:
     """While a run holds the state, whatever would change it is exit 7; looking is allowed."""
     state = ("--state", job.state)
