@@ -97,14 +97,7 @@ int hr_cli_url_settings(const struct hr_cli *cli, const char *url, struct hr_set
     if (rc == 0) {
         rc = hr_settings_finish(out, err);
     }
-    if (rc == 0 && glob != NULL) {
-        /* Patterns are relative to the prefix; the glob is relative to the bucket. */
-        const char *prefix = out->place.prefix ? out->place.prefix : "";
-        const size_t n = strlen(prefix);
-        const char *relative = strncmp(glob, prefix, n) == 0 ? glob + n : glob;
-        rc = hr_settings_set_text(out, "file_pattern", relative, err);
-    }
-    hr_free(glob);
+    out->files.glob = glob;
     if (rc != 0) {
         hr_settings_release(out);
     }

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "plan/select.h"
 
 #define OUT_FLUSH ((size_t)256 << 10)
 
@@ -13,6 +14,8 @@ struct listing {
     struct hr_buf out;
     int64_t objects, bytes;
     bool any;
+    const char *glob; /* only keys of this pattern, which starts behind skip bytes; NULL: all */
+    size_t skip;
 };
 
 static int flush_lines(struct listing *l, bool force, struct hr_error *err) {
@@ -78,7 +81,19 @@ static int text_line(struct listing *l, const struct hr_list_item *item, struct 
     return 0;
 }
 
+static bool wanted(const struct listing *l, const struct hr_list_item *item) {
+    if (l->glob == NULL) {
+        return true;
+    }
+    size_t n = item->key_len > l->skip ? item->key_len - l->skip : 0;
+    n -= n > 0 && item->is_prefix; /* a folder without its slash */
+    return hr_glob_match(l->glob, item->key + l->skip, n);
+}
+
 static int show(struct listing *l, const struct hr_list_item *item, struct hr_error *err) {
+    if (!wanted(l, item)) {
+        return 0;
+    }
     l->objects += !item->is_prefix;
     l->any = true;
     l->bytes += item->is_prefix ? 0 : item->info.size;
@@ -125,6 +140,31 @@ static int list_all(struct listing *l, struct hr_store *store, const char *prefi
     return rc == HR_END ? 0 : rc;
 }
 
+/* What to list of the place: everything below a prefix, one level of it, or what fits a pattern. */
+static int list_place(struct listing *l, struct hr_store *store, const struct hr_settings *settings,
+                      struct hr_error *err) {
+    const struct hr_place *place = &settings->place;
+    bool literal = false;
+    char *head = NULL;
+    const char *prefix = place->object ? place->object : place->prefix;
+    int rc = hr_scan_literal(store, place, &literal, err);
+    if (rc == 0 && literal) {
+        prefix = place->literal;
+    } else if (rc == 0 && settings->files.glob) {
+        l->glob = settings->files.glob;
+        l->skip = strlen(place->prefix);
+        prefix = head = hr_select_list_prefix(settings);
+        rc = head ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a name");
+    }
+    if (rc == 0) {
+        const bool deep = l->glob && (strchr(l->glob, '/') || strstr(l->glob, "**"));
+        rc = l->cli->recursive || deep ? list_all(l, store, prefix, err)
+                                       : list_folder(l, store, prefix, err);
+    }
+    hr_free(head);
+    return rc;
+}
+
 int hr_verb_ls(struct hr_cli *cli) {
     struct hr_error err;
     struct hr_settings settings;
@@ -137,15 +177,15 @@ int hr_verb_ls(struct hr_cli *cli) {
         return hr_cli_fail(cli, &err);
     }
     rc = hr_run_open_store(&settings, &settings.place, true, &store, &err);
-    const char *prefix = settings.place.object ? settings.place.object : settings.place.prefix;
     if (rc == 0) {
-        rc = cli->recursive ? list_all(&l, store, prefix, &err)
-                            : list_folder(&l, store, prefix, &err);
+        rc = list_place(&l, store, &settings, &err);
     }
     if (rc == 0) {
         rc = flush_lines(&l, true, &err);
     }
-    if (rc == 0 && !l.any && prefix != NULL && prefix[0] != '\0') {
+    const struct hr_place *place = &settings.place;
+    const bool named = place->object || place->literal || (place->prefix && *place->prefix);
+    if (rc == 0 && !l.any && named) {
         rc = hr_fail(&err, HR_E_NO_OBJECT, "could not find anything at '%s'", cli->args[0]);
         hr_error_hint(&err,
                       "check the name; `headrace ls` of the folder above shows what is there");

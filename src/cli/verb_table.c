@@ -167,7 +167,7 @@ const struct hr_verb hr_verbs[] = {
     {"copy", "SRC... DST",
      "copy objects, folders or globs to one file, a folder, s3://, - or null:", COPY_FLAGS,
      HR_COUNTOF(COPY_FLAGS), 2, 10000, hr_verb_copy},
-    {"ls", "URL", "list a folder or bucket", LS_FLAGS, HR_COUNTOF(LS_FLAGS), 1, 1, hr_verb_ls},
+    {"ls", "URL", "list a folder, a bucket or what fits a glob", LS_FLAGS, HR_COUNTOF(LS_FLAGS), 1, 1, hr_verb_ls},
     {"head", "URL...", "print the first 10 rows", LOOK_FLAGS, HR_COUNTOF(LOOK_FLAGS), 1, 1,
      hr_verb_head},
     {"schema", "URL", "print the columns and types", SCHEMA_FLAGS, HR_COUNTOF(SCHEMA_FLAGS), 1, 1,

@@ -97,6 +97,10 @@ struct hr_scan_conf {
 /* The chosen objects of a run, stream by stream: all objects of one stream follow one another in
  * key order, streams follow in the order of their names as folders ("a/" after "a-b/"). */
 struct hr_scan;
+/* Is there an object of the place's literal name (see struct hr_place), or anything below it when
+ * it ends in '/'? *out false without such a name, and where the store will not say. */
+int hr_scan_literal(struct hr_store *store, const struct hr_place *place, bool *out,
+                    struct hr_error *err);
 int hr_scan_open(const struct hr_scan_conf *conf, struct hr_scan **out, struct hr_error *err);
 /* The next object, valid until the next call; HR_END. Errors are those of listing. */
 int hr_scan_next(struct hr_scan *scan, const struct hr_object **out, struct hr_error *err);

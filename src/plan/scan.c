@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "plan/select.h"
 #include "plan/stream_names.h"
@@ -144,8 +145,61 @@ static int stream_targets(struct hr_scan *scan, struct hr_error *err) {
     }
 }
 
+int hr_scan_literal(struct hr_store *store, const struct hr_place *place, bool *out,
+                    struct hr_error *err) {
+    const char *key = place->literal;
+    struct hr_list_page page = {0};
+    struct hr_object_info info;
+    int rc;
+    *out = false;
+    if (key == NULL || *key == 0) {
+        return 0;
+    }
+    if (key[strlen(key) - 1] == '/') {
+        const struct hr_list_query q = {.prefix = key, .page_size = 1};
+        rc = store->driver->list(store, &q, &page, err);
+        *out = rc == 0 && page.count > 0;
+        hr_list_page_release(&page);
+    } else {
+        rc = store->driver->stat(store, key, &info, NULL, err);
+        *out = rc == 0;
+    }
+    if (rc != HR_E_NOMEM && rc != HR_E_CANCELLED && rc != HR_E_NETWORK && rc != HR_E_TIMEOUT) {
+        hr_error_clear(err); /* may not ask, no such bucket: the listing says it better */
+        rc = 0;
+    }
+    return rc;
+}
+
+/* A name with glob characters that is there as it was typed, like those a shell found for a
+ * pattern of its own, is that object or folder; *done then. */
+static int literal_target(struct hr_scan *scan, bool *done, struct hr_error *err) {
+    const struct hr_place *place = &scan->conf.settings->place;
+    const char *key = place->literal;
+    int rc = hr_scan_literal(scan->conf.store, place, done, err);
+    if (rc || !*done) {
+        return rc;
+    }
+    bool folder = key[strlen(key) - 1] == '/';
+    if (folder) {
+        hr_selector_any_name(scan->selector);
+    }
+    if (strpbrk(key, "*?")) {
+        char shown[200];
+        hr_printable(hr_slice_str(key), 160, shown, sizeof shown);
+        hr_log(HR_LOG_WARN, "'%s' is the name of %s, which alone is read, not a pattern", shown,
+               folder ? "a folder" : "an object");
+    }
+    return add_target(scan, hr_strdup(key), !folder, false, !folder, err);
+}
+
 static int make_targets(struct hr_scan *scan, struct hr_error *err) {
     const struct hr_place *place = &scan->conf.settings->place;
+    bool done = false;
+    int rc = literal_target(scan, &done, err);
+    if (rc || done) {
+        return rc;
+    }
     if (place->object) {
         return add_target(scan, hr_strdup(place->object), true, false, true, err);
     }

@@ -21,6 +21,7 @@ struct hr_selector {
     const struct hr_format *format; /* NULL: auto */
     const struct hr_codec *codec;   /* named in the settings; NULL none */
     bool never_inflate;
+    bool any_name; /* the glob of the URL turned out to be a folder's name */
     pcre2_code *regex;
     pcre2_match_data *match;
 };
@@ -85,6 +86,10 @@ void hr_selector_free(struct hr_selector *s) {
     }
 }
 
+void hr_selector_any_name(struct hr_selector *s) {
+    s->any_name = true;
+}
+
 /* ---- steps ----------------------------------------------------------------------------------- */
 
 static const char *relative(const struct hr_selector *s, const struct hr_list_item *item) {
@@ -127,7 +132,11 @@ static bool globs_take(const struct hr_strlist *globs, const char *rel) {
 }
 
 static bool pattern_takes(struct hr_selector *s, const struct hr_list_item *item, const char *rel) {
-    if (!globs_take(&s->settings->files.file_pattern, rel)) {
+    const struct hr_file_opts *files = &s->settings->files;
+    if (files->glob && !s->any_name && !hr_glob_match(files->glob, rel, strlen(rel))) {
+        return false;
+    }
+    if (!globs_take(&files->file_pattern, rel)) {
         return false;
     }
     if (s->regex == NULL) {
@@ -216,6 +225,10 @@ char *hr_select_list_prefix(const struct hr_settings *settings) {
             only = globs->items[i];
             positive++;
         }
+    }
+    if (settings->files.glob) {
+        only = settings->files.glob;
+        positive = 1;
     }
     size_t literal = positive == 1 ? hr_glob_literal_prefix(only) : 0;
     size_t len = strlen(settings->place.prefix);

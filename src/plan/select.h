@@ -11,6 +11,9 @@ int hr_selector_new(const struct hr_settings *settings, struct hr_selector **out
                     struct hr_error *err);
 void hr_selector_free(struct hr_selector *selector); /* NULL allowed */
 
+/* The glob of the URL counts no more: what it names is a folder, listed by its own prefix. */
+void hr_selector_any_name(struct hr_selector *selector);
+
 /* Judge one listed object; on HR_SKIP_NONE out's format and codec are filled. by_name: the object
  * was named itself, so hidden names and patterns do not count. Not thread safe. */
 enum hr_skip hr_selector_judge(struct hr_selector *selector, const struct hr_list_item *item,

@@ -233,9 +233,10 @@ static void release_place(struct hr_place *place) {
     hr_free(place->prefix);
     hr_free(place->object);
     hr_free(place->maybe);
+    hr_free(place->literal);
     hr_free(place->endpoint);
     place->scheme = place->root = place->prefix = place->object = NULL;
-    place->maybe = place->endpoint = NULL;
+    place->maybe = place->literal = place->endpoint = NULL;
 }
 
 int hr_settings_init(struct hr_settings *settings, struct hr_error *err) {
@@ -264,6 +265,7 @@ void hr_settings_release(struct hr_settings *settings) {
     }
     release_place(&settings->place);
     release_place(&settings->dest.place);
+    hr_free(settings->files.glob);
     hr_free(settings->config_dir);
     memset(settings, 0, sizeof *settings);
 }

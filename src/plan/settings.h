@@ -44,6 +44,8 @@ struct hr_place {
     char *object;   /* full key when one object is meant (`key`), otherwise NULL */
     char *maybe;    /* a URL may name a folder or an object: the key to try when the folder `prefix`
                        turns    out to hold nothing; NULL otherwise */
+    char *literal;  /* the key of a URL with glob characters as it was typed: an object of this very
+                       name (a folder, when it ends in '/') is meant before the pattern */
     char *endpoint; /* endpoint_url with its scheme; NULL: the store's own */
 };
 
@@ -53,12 +55,13 @@ struct hr_file_opts {
     char *file_format;              /* format name or "auto" */
     char *compression;              /* NULL: by extension, then magic; "none"; or a codec's name */
     struct hr_strlist file_pattern; /* globs, relative to the prefix; a leading '!' excludes */
-    char *key_regex;                /* PCRE2, unanchored, over the full key */
-    char *start_date, *end_date;    /* object times, [start, end) */
-    int stream_by;                  /* enum hr_stream_by */
-    bool strict_extensions;         /* only keys with the format's own extensions (Olake) */
-    int64_t max_inflate_ratio;      /* bombs: see hr_codec_limits */
-    double max_inflated_gb;         /* of one object; 0: none */
+    char *glob; /* the pattern of a URL, relative to the prefix: must match as well; no option */
+    char *key_regex;             /* PCRE2, unanchored, over the full key */
+    char *start_date, *end_date; /* object times, [start, end) */
+    int stream_by;               /* enum hr_stream_by */
+    bool strict_extensions;      /* only keys with the format's own extensions (Olake) */
+    int64_t max_inflate_ratio;   /* bombs: see hr_codec_limits */
+    double max_inflated_gb;      /* of one object; 0: none */
     /* filled by hr_settings_finish */
     int64_t start_us, end_us; /* microseconds; INT64_MIN / INT64_MAX when unset */
 };
@@ -242,7 +245,9 @@ bool hr_settings_quarantines(const struct hr_settings *settings);      /* on_err
  * stdio. A key that ends in '/', an empty one and an existing local folder are folders; one with
  * the suffix of a known format or codec is an object; anything else is tried as a folder, then as
  * an object. Glob characters: the folder before them is the place and *out_glob (hr_free) the
- * pattern relative to it, NULL without; with out_glob NULL they are HR_E_USAGE. */
+ * pattern relative to it, NULL without; `literal` keeps the key. A backslash takes the meaning from
+ * the character behind it. With out_glob NULL (a place to write to) '[' and '{' are ordinary, '*'
+ * and '?' without a backslash HR_E_USAGE. */
 int hr_place_set_url(struct hr_place *place, const char *url, char **out_glob,
                      struct hr_error *err);
 

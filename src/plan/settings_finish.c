@@ -153,7 +153,8 @@ static int resolve_url(struct hr_place *place, const char *text, struct hr_error
     bool file = !folder && (looks_like_file(url.key) || strcmp(url.scheme, "stdio") == 0);
     replace(&place->object, NULL);
     replace(&place->maybe, NULL);
-    replace(&place->prefix, folder_text(file ? "" : url.key));
+    bool whole = len > 0 && url.key[len - 1] == '/'; /* s3://b/a// has a folder without a name */
+    replace(&place->prefix, whole ? hr_strdup(url.key) : folder_text(file ? "" : url.key));
     if (file) {
         place->object = hr_strdup(url.key);
     } else if (!folder) {
@@ -453,23 +454,58 @@ int hr_settings_write_opts(const struct hr_settings *settings, struct hr_write_o
 
 /* ---- URLs of the command line ---------------------------------------------------------------- */
 
-/* Cut a key with glob characters into its literal folder and the pattern below it. */
+/* Has the key a character with a meaning in patterns that no backslash took away? */
+static bool has_pattern(const char *key, const char *special) {
+    for (; *key; key++) {
+        if (*key == '\\' && key[1]) {
+            key++;
+        } else if (strchr(special, *key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Take the backslashes out that stand before one of `before`, NULL: before anything. */
+static void unescape(char *key, const char *before) {
+    char *to = key;
+    for (const char *from = key; *from; from++) {
+        from += *from == '\\' && from[1] && (before == NULL || strchr(before, from[1]));
+        *to++ = *from;
+    }
+    *to = 0;
+}
+
+/* Cut a key with glob characters into its literal folder and the pattern below it; what a pattern
+ * that ends in '/' means is all in such folders. */
 static int cut_glob(struct hr_url *url, char **out_glob, struct hr_error *err) {
     size_t literal = hr_glob_literal_prefix(url->key);
-    if (url->key[literal] == 0) {
-        return 0;
-    }
-    if (out_glob == NULL) {
-        return hr_fail(err, HR_E_USAGE, "a glob cannot stand here: \"%.200s\"", url->key);
-    }
     while (literal && url->key[literal - 1] != '/') {
         literal--;
     }
-    *out_glob = hr_strdup(url->key + literal);
-    if (*out_glob == NULL) {
+    size_t len = strlen(url->key + literal);
+    char *glob = hr_malloc(len + 3);
+    if (glob == NULL) {
         return nomem(err);
     }
+    memcpy(glob, url->key + literal, len + 1);
+    if (len && glob[len - 1] == '/') {
+        memcpy(glob + len, "**", 3);
+    }
     url->key[literal] = 0;
+    *out_glob = glob;
+    return 0;
+}
+
+/* A place to write to: brackets and braces are names, of which folders of real lakes are full. */
+static int refuse_glob(struct hr_url *url, struct hr_error *err) {
+    if (has_pattern(url->key, "*?")) {
+        hr_fail(err, HR_E_USAGE, "a glob cannot stand here: \"%.200s\"", url->key);
+        hr_error_hint(err, "one place is written to; for a name with such a character put a "
+                           "backslash before it");
+        return HR_E_USAGE;
+    }
+    unescape(url->key, "*?[]{}\\");
     return 0;
 }
 
@@ -493,25 +529,41 @@ int hr_place_set_url(struct hr_place *place, const char *url, char **out_glob,
                      struct hr_error *err) {
     struct hr_url parsed = {0};
     char *glob = NULL;
+    char *literal = NULL;
     char *uri = NULL;
     int rc = hr_url_parse(url, &parsed, err);
     if (rc) {
         return rc;
     }
-    rc = cut_glob(&parsed, out_glob ? &glob : NULL, err);
+    bool special = parsed.key[hr_glob_literal_prefix(parsed.key)] != 0;
+    if (special && out_glob == NULL) {
+        rc = refuse_glob(&parsed, err);
+    } else if (special) {
+        bool folder = strcmp(parsed.scheme, "file") == 0 && is_folder(parsed.bucket, parsed.key);
+        literal = folder ? folder_text(parsed.key) : hr_strdup(parsed.key);
+        rc = literal ? 0 : nomem(err);
+        if (rc == 0 && has_pattern(parsed.key, "*?[{")) {
+            rc = cut_glob(&parsed, &glob, err);
+        } else {
+            unescape(parsed.key, NULL);
+        }
+    }
     if (rc == 0) {
-        uri = glob ? url_text(&parsed) : hr_strdup(url);
+        uri = special ? url_text(&parsed) : hr_strdup(url);
         rc = uri ? 0 : nomem(err);
     }
     if (rc == 0) {
         replace(&place->uri, uri);
         replace(&place->bucket, NULL);
         replace(&place->key, NULL);
+        replace(&place->literal, literal);
+        literal = NULL;
         if (out_glob) {
             *out_glob = glob;
             glob = NULL;
         }
     }
+    hr_free(literal);
     hr_free(glob);
     hr_url_release(&parsed);
     return rc;

@@ -260,6 +260,46 @@ static void test_single_objects(void **state) {
     hr_scan_close(scan);
 }
 
+static void scan_url(const char *url, const char *want) {
+    hr_free(s.files.glob);
+    s.files.glob = NULL;
+    assert_rc(hr_place_set_url(&s.place, url, &s.files.glob, &err), 0, &err);
+    assert_rc(hr_settings_finish(&s, &err), 0, &err);
+    expect_scan(NULL, NULL, want, NULL);
+}
+
+static void test_globs_of_urls(void **state) {
+    (void)state;
+    static const char *const keys[] = {
+        "!n.csv",      "a,b1.csv", "a1.csv",         "a[1].csv",   "b1.csv",     "c*.csv",
+        "c2.csv",      "d1/p.csv", "d[1]/_hide.csv", "d[1]/q.csv", "e\\f.csv",   "d[1]x.csv",
+        "{a,b}/r.csv", "/s.csv",   "//t.csv",        "u/./v.csv",  "u/../w.csv", "x%2F+ y.csv",
+    };
+    for (size_t i = 0; i < HR_COUNTOF(keys); i++) {
+        put(keys[i], "1");
+    }
+    scan_url("mem:plan/?1.csv", ":a1.csv :b1.csv");
+    scan_url("mem:plan/a,b*.csv", ":a,b1.csv"); /* a comma is no list */
+    scan_url("mem:plan/!*.csv", ":!n.csv");     /* nothing is excluded */
+    scan_url("mem:plan/[ab]1.csv", ":a1.csv :b1.csv");
+    scan_url("mem:plan/a[1].csv", ":a[1].csv"); /* names that are there are names */
+    scan_url("mem:plan/c*.csv", ":c*.csv");
+    scan_url("mem:plan/e\\f.csv", ":e\\f.csv");
+    scan_url("mem:plan/d[1]/", ":d[1]/q.csv");
+    scan_url("mem:plan/{a,b}/r.csv", ":{a,b}/r.csv");
+    scan_url("mem:plan/a\\[1\\].csv", ":a[1].csv"); /* so are those behind backslashes */
+    scan_url("mem:plan/c\\**.csv", ":c*.csv");
+    scan_url("mem:plan/d?/", ":d1/p.csv"); /* a pattern of folders */
+    scan_url("mem:plan//s.csv", ":/s.csv");
+    scan_url("mem:plan///t.csv", "://t.csv");
+    scan_url("mem:plan/u/./v.csv", ":u/./v.csv");
+    scan_url("mem:plan/u/../w.csv", ":u/../w.csv");
+    scan_url("mem:plan/x%2F+ y.csv", ":x%2F+ y.csv");
+    scan_url("mem:plan//", "://t.csv :/s.csv"); /* folders without a name are folders */
+    set("file_pattern", "!b*");                 /* the option and the glob must both agree */
+    scan_url("mem:plan/?1.csv", ":a1.csv");
+}
+
 static void test_development_limits(void **state) {
     (void)state;
     for (int i = 0; i < 200; i++) {
@@ -710,6 +750,7 @@ int main(void) {
         TEST(test_no_stream_comes_twice),
         TEST(test_selected_streams),
         TEST(test_single_objects),
+        TEST(test_globs_of_urls),
         TEST(test_development_limits),
         TEST(test_samples),
         TEST(test_discover),

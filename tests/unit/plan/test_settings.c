@@ -220,7 +220,14 @@ static void test_urls(void **state) {
     assert_string_equal(s.place.object, "data/x.csv.gz");
     set_url("mem:m/data/", NULL);
     expect_place(&s.place, "mem", "m", "data/");
+    set_url("s3://b/x\\[1\\].csv", NULL);
+    assert_string_equal(s.place.object, "x[1].csv");
+    set_url("s3://b/x\\*/y*.csv", "x\\*/y*.csv");
+    expect_place(&s.place, "s3", "b", "");
+    set_url("s3://b/d*/", "d*/**");
     assert_rc(hr_place_set_url(&s.place, "s3://b/*.csv", NULL, &err), HR_E_USAGE, &err);
+    assert_rc(hr_place_set_url(&s.dest.place, "s3://b/a[1]\\*{x}.csv", NULL, &err), 0, &err);
+    assert_string_equal(s.dest.place.uri, "s3://b/a[1]*{x}.csv");
 }
 
 static void test_local_urls(void **state) {
