@@ -94,6 +94,10 @@ static int nothing_found(const struct copy *c, struct hr_error *err) {
         hr_error_object(err, object);
         return HR_E_UNSUPPORTED;
     }
+    if (s->settings->place.scheme != NULL && strcmp(s->settings->place.scheme, "stdio") == 0) {
+        return hr_fail(err, HR_E_NO_OBJECT, "could not find anything to read: %s is empty",
+                       s->store->label);
+    }
     const char *prefix = s->settings->place.prefix ? s->settings->place.prefix : "";
     hr_fail(err, HR_E_NO_OBJECT, "could not find anything to read in '%s/%s'", s->store->label,
             prefix);

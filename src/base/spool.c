@@ -16,10 +16,15 @@ static const char *folder_of(const struct hr_spool *spool) {
     return dir != NULL && dir[0] != '\0' ? dir : "/tmp";
 }
 
+static const char *what_of(const struct hr_spool *spool) {
+    return spool->what ? spool->what : "output that waits";
+}
+
 static int failed(const struct hr_spool *spool, int errnum, struct hr_error *err) {
     const int rc =
-        hr_fail_errno(err, errnum, "could not keep output that waits in '%s'", folder_of(spool));
-    hr_error_hint(err, "set spill_dir to a folder with room, or raise memory_limit_mb");
+        hr_fail_errno(err, errnum, "could not keep %s in '%s'", what_of(spool), folder_of(spool));
+    hr_error_hint(err, "set spill_dir to a folder with room%s",
+                  spool->what ? "" : ", or raise memory_limit_mb");
     return rc;
 }
 
@@ -51,8 +56,8 @@ static int make_file(struct hr_spool *spool, struct hr_error *err) {
 int hr_spool_append(struct hr_spool *spool, struct hr_slice bytes, int64_t *out_at,
                     struct hr_error *err) {
     if (spool->max > 0 && spool->end + (int64_t)bytes.len > spool->max) {
-        hr_fail(err, HR_E_BOUND, "could not keep output that waits: spill_limit_gb is used up");
-        hr_error_hint(err, "raise spill_limit_gb or memory_limit_mb");
+        hr_fail(err, HR_E_BOUND, "could not keep %s: spill_limit_gb is used up", what_of(spool));
+        hr_error_hint(err, "raise spill_limit_gb%s", spool->what ? "" : " or memory_limit_mb");
         return HR_E_BOUND;
     }
     const int rc = make_file(spool, err);

@@ -8,9 +8,10 @@
 
 /* Used by one thread. The file is made when the first bytes come and is gone with the process. */
 struct hr_spool {
-    const char *dir; /* folder of the file, borrowed; NULL or "": $TMPDIR, else /tmp */
-    int64_t max;     /* most bytes in it, 0: no limit */
-    int64_t end;     /* bytes in it */
+    const char *dir;  /* folder of the file, borrowed; NULL or "": $TMPDIR, else /tmp */
+    const char *what; /* what is kept, for messages; NULL: "output that waits" */
+    int64_t max;      /* most bytes in it, 0: no limit */
+    int64_t end;      /* bytes in it */
     bool made;
     int fd;
 }; /* all zeros but dir and max: empty */

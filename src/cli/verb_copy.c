@@ -48,6 +48,33 @@ static int set_format_by_key(struct hr_settings *s, const char *dst, struct hr_e
     return rc;
 }
 
+/* --format says what is written, unless the name written to says so itself: then it is the format
+ * of standard input. */
+static bool format_is_of_input(const struct hr_cli *cli) {
+    const char *dst = cli->args[cli->n_args - 1];
+    const struct hr_format *by_key = hr_format_by_key(dst, strlen(dst));
+    bool input = false;
+    for (size_t i = 0; i + 1 < cli->n_args; i++) {
+        input = input || strcmp(cli->args[i], "-") == 0;
+    }
+    return input && cli->format != NULL && by_key != NULL && strcmp(dst, "-") != 0 &&
+           by_key != hr_format_by_name(cli->format, strlen(cli->format));
+}
+
+/* Standard input is there once. */
+static int check_input(const struct hr_cli *cli, struct hr_error *err) {
+    int seen = 0;
+    for (size_t i = 0; i + 1 < cli->n_args; i++) {
+        seen += strcmp(cli->args[i], "-") == 0;
+    }
+    if (seen > 1) {
+        hr_fail(err, HR_E_USAGE, "could not read standard input twice");
+        hr_error_hint(err, "write - once among the sources");
+        return HR_E_USAGE;
+    }
+    return 0;
+}
+
 /* Destination into the first source's settings. */
 static int set_destination(const struct hr_cli *cli, struct hr_settings *s,
                            struct hr_copy_conf *conf, struct hr_error *err) {
@@ -57,7 +84,7 @@ static int set_destination(const struct hr_cli *cli, struct hr_settings *s,
         conf->drain = true;
         return 0;
     }
-    if (cli->format != NULL) {
+    if (cli->format != NULL && !format_is_of_input(cli)) {
         rc = hr_settings_set_text(s, "destination.file_format", cli->format, err);
     }
     if (rc == 0 && cli->partition_by != NULL) {
@@ -89,6 +116,22 @@ static int set_destination(const struct hr_cli *cli, struct hr_settings *s,
     return rc == 0 ? hr_settings_finish(s, err) : rc;
 }
 
+static int set_source(const struct hr_cli *cli, const char *arg, struct hr_settings *s,
+                      struct hr_error *err) {
+    char *url = folder_url(arg);
+    int rc = url ? hr_cli_url_settings(cli, url, s, err)
+                 : hr_fail(err, HR_E_NOMEM, "could not allocate a name");
+    hr_free(url);
+    if (rc == 0 && strcmp(arg, "-") == 0 && format_is_of_input(cli)) {
+        rc = hr_settings_set_text(s, "file_format", cli->format, err);
+        rc = rc == 0 ? hr_settings_finish(s, err) : rc;
+        if (rc != 0) {
+            hr_settings_release(s);
+        }
+    }
+    return rc;
+}
+
 int hr_verb_copy(struct hr_cli *cli) {
     struct hr_error err;
     struct hr_summary summary = {0};
@@ -97,12 +140,10 @@ int hr_verb_copy(struct hr_cli *cli) {
     struct hr_copy_conf conf = {.stream_fd = -1, .progress = &progress};
     hr_error_clear(&err);
     conf.sources = hr_calloc(n, sizeof(*conf.sources));
-    int rc = conf.sources ? 0 : hr_fail(&err, HR_E_NOMEM, "could not allocate settings");
+    int rc = conf.sources ? check_input(cli, &err)
+                          : hr_fail(&err, HR_E_NOMEM, "could not allocate settings");
     while (rc == 0 && conf.n_sources < n) {
-        char *url = folder_url(cli->args[conf.n_sources]);
-        rc = url ? hr_cli_url_settings(cli, url, &conf.sources[conf.n_sources], &err)
-                 : hr_fail(&err, HR_E_NOMEM, "could not allocate a name");
-        hr_free(url);
+        rc = set_source(cli, cli->args[conf.n_sources], &conf.sources[conf.n_sources], &err);
         conf.n_sources += rc == 0;
     }
     if (rc == 0) {

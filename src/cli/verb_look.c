@@ -14,21 +14,17 @@ static int open_one(struct hr_cli *cli, struct hr_settings *settings, struct hr_
 }
 
 /* The first task's catalog entry holds the columns. */
-static int learn(const struct hr_settings *settings, struct hr_schema **out, struct hr_error *err) {
-    struct hr_store *store = NULL;
+static int learn(struct hr_store *store, const struct hr_settings *settings, struct hr_schema **out,
+                 struct hr_error *err) {
     struct hr_catalog catalog;
     hr_catalog_init(&catalog);
-    int rc = hr_run_open_store(settings, &settings->place, true, &store, err);
-    if (rc == 0) {
-        rc = hr_discover(store, settings, 4, &catalog, NULL, err);
-    }
+    int rc = hr_discover(store, settings, 4, &catalog, NULL, err);
     if (rc == 0) {
         rc = catalog.count > 0 ? hr_stream_schema(&catalog.streams[0], false, out, err)
                                : hr_fail(err, HR_E_NO_OBJECT,
                                          "could not find anything to read in '%s'", store->label);
     }
     hr_catalog_release(&catalog);
-    hr_store_close(store);
     return rc;
 }
 
@@ -67,16 +63,21 @@ int hr_verb_schema(struct hr_cli *cli) {
     struct hr_error err;
     struct hr_settings settings;
     struct hr_schema *schema = NULL;
+    struct hr_store *store = NULL;
     hr_error_clear(&err);
     int rc = open_one(cli, &settings, &err);
     if (rc != 0) {
         return hr_cli_fail(cli, &err);
     }
-    rc = learn(&settings, &schema, &err);
+    rc = hr_run_open_store(&settings, &settings.place, true, &store, &err);
+    if (rc == 0) {
+        rc = learn(store, &settings, &schema, &err);
+    }
     if (rc == 0) {
         rc = print_schema(schema, cli->json, &err);
     }
     hr_schema_unref(schema);
+    hr_store_close(store);
     hr_settings_release(&settings);
     return rc == 0 ? 0 : hr_cli_fail(cli, &err);
 }
@@ -172,8 +173,8 @@ static int head_rows(struct hr_store *store, const struct hr_settings *settings,
     return rc == HR_END ? 0 : rc;
 }
 
-static int head_objects(struct hr_settings *settings, struct head *h, struct hr_error *err) {
-    struct hr_store *store = NULL;
+static int head_objects(struct hr_store *store, struct hr_settings *settings, struct head *h,
+                        struct hr_error *err) {
     struct hr_scan *scan = NULL;
     struct hr_transform *transform = NULL;
     struct hr_transform_spec spec = {0};
@@ -190,9 +191,6 @@ static int head_objects(struct hr_settings *settings, struct head *h, struct hr_
     }
     if (rc == 0) {
         rc = hr_transform_new(&spec, h->schema, &transform, err);
-    }
-    if (rc == 0) {
-        rc = hr_run_open_store(settings, &settings->place, true, &store, err);
     }
     const struct hr_scan_conf conf = {.store = store, .settings = settings, .list_width = 1};
     if (rc == 0) {
@@ -219,17 +217,17 @@ static int head_objects(struct hr_settings *settings, struct head *h, struct hr_
     hr_transform_free(transform);
     hr_transform_spec_release(&spec);
     hr_filter_free(filter);
-    hr_store_close(store);
     return rc == HR_END ? 0 : rc;
 }
 
 /* Each time over the schema is wider, which ten rows need only a few times. */
-static int head_until_it_fits(struct hr_settings *settings, struct head *h, struct hr_error *err) {
+static int head_until_it_fits(struct hr_store *store, struct hr_settings *settings, struct head *h,
+                              struct hr_error *err) {
     int rc = HR_WIDEN;
     for (int i = 0; rc == HR_WIDEN && i < WIDER_MAX; i++) {
         h->left = HEAD_ROWS;
         hr_buf_clear(&h->out);
-        rc = head_objects(settings, h, err);
+        rc = head_objects(store, settings, h, err);
         if (rc == HR_WIDEN) {
             hr_schema_unref(h->schema);
             h->schema = h->needs;
@@ -246,6 +244,7 @@ static int head_until_it_fits(struct hr_settings *settings, struct head *h, stru
 int hr_verb_head(struct hr_cli *cli) {
     struct hr_error err;
     struct hr_settings settings;
+    struct hr_store *store = NULL; /* one for all looks: standard input is there once */
     struct head h = {0};
     hr_error_clear(&err);
     hr_buf_init(&h.out, 0);
@@ -253,9 +252,12 @@ int hr_verb_head(struct hr_cli *cli) {
     if (rc != 0) {
         return hr_cli_fail(cli, &err);
     }
-    rc = learn(&settings, &h.schema, &err);
+    rc = hr_run_open_store(&settings, &settings.place, true, &store, &err);
     if (rc == 0) {
-        rc = head_until_it_fits(&settings, &h, &err);
+        rc = learn(store, &settings, &h.schema, &err);
+    }
+    if (rc == 0) {
+        rc = head_until_it_fits(store, &settings, &h, &err);
     }
     /* After an error too: the rows before the damage help to find it. */
     if (h.out.len > 0 && fwrite(h.out.ptr, 1, h.out.len, stdout) != h.out.len && rc == 0) {
@@ -264,6 +266,7 @@ int hr_verb_head(struct hr_cli *cli) {
     hr_buf_release(&h.out);
     hr_schema_unref(h.needs);
     hr_schema_unref(h.schema);
+    hr_store_close(store);
     hr_settings_release(&settings);
     return rc == 0 ? 0 : hr_cli_fail(cli, &err);
 }

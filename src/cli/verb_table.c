@@ -27,7 +27,8 @@ static const struct hr_flag COPY_FLAGS[] = {
     {"filter", 0, "EXPR", FLAG(filter), false, false,
      "only rows for which this holds, e.g. \"price >= 10 and kind in ('a','b')\""},
     {"format", 0, "FORMAT", FLAG(format), false, false,
-     "format to write (default: by the extension; needed for -)"},
+     "format to write (default: by the extension; needed for -); where the destination's name says "
+     "it, that of standard input"},
     {"json", 0, NULL, FLAG(json), false, false, "the summary as JSON on stderr"},
     {"summary", 0, "FILE", FLAG(summary), false, false, "write the summary as JSON to this file"},
 };

@@ -300,6 +300,8 @@ void hr_settings_store_conf(const struct hr_settings *settings, const struct hr_
             (int)(work->max_requests_per_second > 1000000 ? 1000000
                                                           : work->max_requests_per_second),
         .read_only = place == &settings->place,
+        .spill_dir = work->spill_dir,
+        .spill_max = (int64_t)(work->spill_limit_gb * (1 << 30)),
     };
     if (place == &settings->dest.place) {
         const struct hr_dest *dest = &settings->dest;

@@ -168,7 +168,7 @@ const struct hr_option hr_rows_work[] = {
     {FIELD(hr_work_opts, spill_dir), .type = HR_OPT_STRING, SINCE,
      .text =
          "Folder for output that waits and does not fit into memory: of partitions, of one large "
-         "object. Unset: $TMPDIR, else /tmp."},
+         "object; and for what comes through a pipe (-). Unset: $TMPDIR, else /tmp."},
     {FIELD(hr_work_opts, spill_limit_gb), .type = HR_OPT_DOUBLE, .def = "0", AT_LEAST(0),
      .unit = "GiB", SINCE, .text = "Most bytes in spill_dir. 0: no limit."},
     {FIELD(hr_work_opts, part_size_mb), .type = HR_OPT_INT, .def = "8", RANGE(1, 64), .unit = "MiB",

@@ -43,6 +43,10 @@ struct hr_store_conf {
     bool read_only;              /* file: do not create the folder */
     /* s3: encryption and canned ACL of every object written; NULL: the bucket's own */
     const char *sse, *kms_key_id, *acl;
+    /* stdio: where a pipe's bytes are kept until they are read (NULL: $TMPDIR, else /tmp), and how
+     * many at most (0: no limit) */
+    const char *spill_dir;
+    int64_t spill_max;
 };
 
 struct hr_object_info {

@@ -1,8 +1,7 @@
 /* store/stdio/stdio_store.c - standard input and output as a bucket with the one object "-".
  *
- * Reading: ranges in order only, each starting where the last ended (no HR_CAP_RANGE), until one
- * comes back short. Writing: one upload whose parts come in order and are written at once; what
- * was written cannot be taken back, so abort only stops. */
+ * Reading: any range, any number of times (stdio_input.c). Writing: one upload whose parts come in
+ * order and are written at once; what was written cannot be taken back, so abort only stops. */
 #include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -10,12 +9,13 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "store/page.h"
+#include "store/stdio/stdio_input.h"
 
 struct stdio_store {
     struct hr_store base; /* first */
+    struct hr_stdio_input input;
     pthread_mutex_t lock; /* below it: */
-    int64_t read_at, written;
-    bool cancelled;
+    int64_t written;
     struct hr_store_counters counters;
 };
 
@@ -30,53 +30,24 @@ static int refuse(struct hr_error *err, const char *what) {
 
 static int stdio_list(struct hr_store *store, const struct hr_list_query *q,
                       struct hr_list_page *page, struct hr_error *err) {
-    (void)store;
-    struct hr_object_info info = {.size = -1};
+    struct hr_object_info info;
     const char *after = q->token ? q->token : q->start_after;
     int rc = hr_page_begin(page, 0, err);
     if (rc == 0 && (after == NULL || strcmp(after, "-") < 0) &&
         (q->prefix == NULL || strncmp("-", q->prefix, strlen(q->prefix)) == 0)) {
-        rc = hr_page_add(page, "-", 1, false, &info, err);
+        rc = hr_stdio_input_stat(&stdio_of(store)->input, &info, err);
+        rc = rc == 0 ? hr_page_add(page, "-", 1, false, &info, err) : rc;
     }
     return rc ? rc : hr_page_finish(page, NULL, 0, err);
 }
 
 static int stdio_stat(struct hr_store *store, const char *key, struct hr_object_info *out,
                       struct hr_meta *meta_out, struct hr_error *err) {
-    (void)store;
-    (void)err;
     (void)key;
     if (meta_out != NULL) {
         meta_out->value = NULL;
     }
-    *out = (struct hr_object_info){.size = -1};
-    return 0;
-}
-
-static int read_some(struct stdio_store *s, struct hr_store_req *req) {
-    if (req->offset != s->read_at) {
-        const int rc = refuse(&req->err, "read standard input out of order");
-        hr_error_hint(&req->err, "store it in a file first and name that");
-        return rc;
-    }
-    while (req->got < req->len) {
-        ssize_t n = read(STDIN_FILENO, req->buf + req->got, (size_t)(req->len - req->got));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return hr_fail_errno(&req->err, errno, "could not read standard input");
-        }
-        if (n == 0) {
-            break;
-        }
-        req->got += n;
-    }
-    s->read_at += req->got;
-    req->info = (struct hr_object_info){.size = req->got < req->len ? s->read_at : -1};
-    s->counters.get++;
-    s->counters.bytes_in += (uint64_t)req->got;
-    return 0;
+    return hr_stdio_input_stat(&stdio_of(store)->input, out, err);
 }
 
 static int write_some(struct stdio_store *s, struct hr_store_req *req) {
@@ -104,21 +75,24 @@ static void stdio_submit(struct hr_store *store, struct hr_store_req *req) {
     struct stdio_store *s = stdio_of(store);
     hr_error_clear(&req->err);
     req->got = 0;
+    if (req->kind == HR_REQ_GET) {
+        req->rc = hr_stdio_input_read(&s->input, req);
+    }
     pthread_mutex_lock(&s->lock);
-    if (s->cancelled) {
+    if (req->kind == HR_REQ_GET) {
+        s->counters.get++;
+        s->counters.bytes_in += (uint64_t)req->got;
+    } else if (atomic_load(&s->input.cancelled)) {
         req->rc = hr_fail(&req->err, HR_E_CANCELLED, "could not use '-': interrupted");
     } else {
-        req->rc = req->kind == HR_REQ_PART ? write_some(s, req) : read_some(s, req);
+        req->rc = write_some(s, req);
     }
     pthread_mutex_unlock(&s->lock);
     req->done(req);
 }
 
 static void stdio_cancel(struct hr_store *store) {
-    struct stdio_store *s = stdio_of(store);
-    pthread_mutex_lock(&s->lock);
-    s->cancelled = true;
-    pthread_mutex_unlock(&s->lock);
+    hr_stdio_input_cancel(&stdio_of(store)->input);
 }
 
 static int stdio_put(struct hr_store *store, const char *key, struct hr_slice body,
@@ -215,6 +189,7 @@ static void stdio_counters(struct hr_store *store, struct hr_store_counters *out
 
 static void stdio_close(struct hr_store *store) {
     struct stdio_store *s = stdio_of(store);
+    hr_stdio_input_close(&s->input);
     pthread_mutex_destroy(&s->lock);
     hr_free(s->base.label);
     hr_free(s);
@@ -222,14 +197,19 @@ static void stdio_close(struct hr_store *store) {
 
 static int stdio_open(const struct hr_store_conf *conf, struct hr_store **out,
                       struct hr_error *err) {
-    (void)conf;
     struct stdio_store *s = hr_calloc(1, sizeof(*s));
-    if (s == NULL || (s->base.label = hr_strdup("-")) == NULL) {
+    if (s == NULL || (s->base.label = hr_strdup("standard input")) == NULL) {
         hr_free(s);
         return hr_fail(err, HR_E_NOMEM, "could not open standard input and output: out of memory");
     }
+    const int rc = hr_stdio_input_open(&s->input, conf, err);
+    if (rc != 0) {
+        hr_free(s->base.label);
+        hr_free(s);
+        return rc;
+    }
     s->base.driver = &hr_store_stdio;
-    s->base.caps = HR_CAP_MULTIPART | HR_CAP_ORDERED | HR_CAP_LOCAL;
+    s->base.caps = HR_CAP_RANGE | HR_CAP_MULTIPART | HR_CAP_ORDERED | HR_CAP_LOCAL;
     s->base.refs = 1;
     pthread_mutex_init(&s->lock, NULL);
     *out = &s->base;
