@@ -402,6 +402,94 @@ static int parse_or(struct parser *p, bool negate, struct hr_filter_node **out) 
     return rc;
 }
 
+/* ---- pruning ---- */
+
+/* A growing disjunction of conjunctions; every group holds pointers to leaf terms. */
+struct dnf {
+    struct {
+        struct hr_prune_term terms[32];
+        size_t count;
+    } groups[PRUNE_GROUPS_MAX];
+    size_t count;
+};
+
+static bool to_dnf(const struct hr_filter_node *node, struct dnf *out);
+
+static bool cross(const struct dnf *a, const struct dnf *b, struct dnf *out) {
+    out->count = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        for (size_t k = 0; k < b->count; k++) {
+            const size_t n = a->groups[i].count + b->groups[k].count;
+            if (out->count == PRUNE_GROUPS_MAX || n > 32) {
+                return false;
+            }
+            memcpy(out->groups[out->count].terms, a->groups[i].terms,
+                   a->groups[i].count * sizeof(struct hr_prune_term));
+            memcpy(out->groups[out->count].terms + a->groups[i].count, b->groups[k].terms,
+                   b->groups[k].count * sizeof(struct hr_prune_term));
+            out->groups[out->count++].count = n;
+        }
+    }
+    return true;
+}
+
+static bool to_dnf(const struct hr_filter_node *node, struct dnf *out) {
+    if (node->kind == HR_NODE_TERM) {
+        out->count = 1;
+        out->groups[0].terms[0] = node->term;
+        out->groups[0].count = 1;
+        return true;
+    }
+    struct dnf *sides = hr_calloc(2, sizeof(*sides));
+    bool ok = sides != NULL && to_dnf(node->left, &sides[0]) && to_dnf(node->right, &sides[1]);
+    if (ok && node->kind == HR_NODE_AND) {
+        ok = cross(&sides[0], &sides[1], out);
+    } else if (ok) {
+        ok = sides[0].count + sides[1].count <= PRUNE_GROUPS_MAX;
+        if (ok) {
+            *out = sides[0];
+            memcpy(out->groups + out->count, sides[1].groups,
+                   sides[1].count * sizeof(sides[1].groups[0]));
+            out->count += sides[1].count;
+        }
+    }
+    hr_free(sides);
+    return ok;
+}
+
+/* What readers may skip by. Made with the filter and never changed: workers share it. */
+static int make_prune(struct hr_filter *filter, struct hr_error *err) {
+    filter->prune = NULL;
+    struct dnf *dnf = hr_calloc(1, sizeof(*dnf));
+    if (dnf == NULL) {
+        return no_memory(err);
+    }
+    if (!to_dnf(filter->root, dnf)) {
+        hr_free(dnf);
+        return 0; /* too wide to prune by */
+    }
+    struct hr_prune *prune = hr_arena_alloc(&filter->arena, sizeof(*prune));
+    struct hr_prune_and *groups = hr_arena_alloc(&filter->arena, dnf->count * sizeof(*groups));
+    bool ok = prune != NULL && groups != NULL;
+    for (size_t i = 0; ok && i < dnf->count; i++) {
+        const size_t bytes = dnf->groups[i].count * sizeof(struct hr_prune_term);
+        struct hr_prune_term *terms = hr_arena_alloc(&filter->arena, bytes);
+        ok = terms != NULL;
+        if (ok) {
+            memcpy(terms, dnf->groups[i].terms, bytes);
+            groups[i] = (struct hr_prune_and){terms, dnf->groups[i].count};
+        }
+    }
+    if (ok) {
+        *prune = (struct hr_prune){groups, dnf->count};
+        filter->prune = prune;
+    }
+    hr_free(dnf);
+    return ok ? 0 : no_memory(err);
+}
+
+/* ---- life ---- */
+
 static struct hr_filter *new_filter(void) {
     struct hr_filter *filter = hr_calloc(1, sizeof(*filter));
     if (filter != NULL) {
@@ -432,6 +520,9 @@ int hr_filter_parse(const char *text, struct hr_filter **out, struct hr_error *e
     int rc = parse_or(&p, false, &filter->root);
     if (rc == 0 && p.tok.kind != TOK_END) {
         rc = syntax(&p, "'and', 'or' or the end");
+    }
+    if (rc == 0) {
+        rc = make_prune(filter, err);
     }
     if (rc != 0) {
         hr_filter_free(filter);
@@ -553,6 +644,9 @@ int hr_filter_from_json(const json_t *json, struct hr_filter **out, struct hr_er
         }
         filter->root = one;
     }
+    if (rc == 0) {
+        rc = make_prune(filter, err);
+    }
     if (rc != 0) {
         hr_filter_free(filter);
         return rc;
@@ -600,6 +694,9 @@ int hr_filter_and(struct hr_filter *a, struct hr_filter *b, struct hr_filter **o
     struct hr_filter_node *right = copy_node(a, b->root);
     int rc = right ? join(a, HR_NODE_AND, a->root, right, &a->root, err) : no_memory(err);
     hr_filter_free(b);
+    if (rc == 0) {
+        rc = make_prune(a, err);
+    }
     if (rc != 0) {
         hr_filter_free(a);
         return rc;
@@ -613,85 +710,6 @@ const char *const *hr_filter_columns(const struct hr_filter *filter, size_t *out
     return filter->columns;
 }
 
-/* A growing disjunction of conjunctions; every group holds pointers to leaf terms. */
-struct dnf {
-    struct {
-        struct hr_prune_term terms[32];
-        size_t count;
-    } groups[PRUNE_GROUPS_MAX];
-    size_t count;
-};
-
-static bool to_dnf(const struct hr_filter_node *node, struct dnf *out);
-
-static bool cross(const struct dnf *a, const struct dnf *b, struct dnf *out) {
-    out->count = 0;
-    for (size_t i = 0; i < a->count; i++) {
-        for (size_t k = 0; k < b->count; k++) {
-            const size_t n = a->groups[i].count + b->groups[k].count;
-            if (out->count == PRUNE_GROUPS_MAX || n > 32) {
-                return false;
-            }
-            memcpy(out->groups[out->count].terms, a->groups[i].terms,
-                   a->groups[i].count * sizeof(struct hr_prune_term));
-            memcpy(out->groups[out->count].terms + a->groups[i].count, b->groups[k].terms,
-                   b->groups[k].count * sizeof(struct hr_prune_term));
-            out->groups[out->count++].count = n;
-        }
-    }
-    return true;
-}
-
-static bool to_dnf(const struct hr_filter_node *node, struct dnf *out) {
-    if (node->kind == HR_NODE_TERM) {
-        out->count = 1;
-        out->groups[0].terms[0] = node->term;
-        out->groups[0].count = 1;
-        return true;
-    }
-    struct dnf *sides = hr_calloc(2, sizeof(*sides));
-    bool ok = sides != NULL && to_dnf(node->left, &sides[0]) && to_dnf(node->right, &sides[1]);
-    if (ok && node->kind == HR_NODE_AND) {
-        ok = cross(&sides[0], &sides[1], out);
-    } else if (ok) {
-        ok = sides[0].count + sides[1].count <= PRUNE_GROUPS_MAX;
-        if (ok) {
-            *out = sides[0];
-            memcpy(out->groups + out->count, sides[1].groups,
-                   sides[1].count * sizeof(sides[1].groups[0]));
-            out->count += sides[1].count;
-        }
-    }
-    hr_free(sides);
-    return ok;
-}
-
-const struct hr_prune *hr_filter_prune(struct hr_filter *filter) {
-    if (filter->prune_tried) {
-        return filter->prune;
-    }
-    filter->prune_tried = true;
-    struct dnf *dnf = hr_calloc(1, sizeof(*dnf));
-    if (dnf == NULL || !to_dnf(filter->root, dnf)) {
-        hr_free(dnf);
-        return NULL;
-    }
-    struct hr_prune *prune = hr_arena_alloc(&filter->arena, sizeof(*prune));
-    struct hr_prune_and *groups = hr_arena_alloc(&filter->arena, dnf->count * sizeof(*groups));
-    bool ok = prune != NULL && groups != NULL;
-    for (size_t i = 0; ok && i < dnf->count; i++) {
-        const size_t bytes = dnf->groups[i].count * sizeof(struct hr_prune_term);
-        struct hr_prune_term *terms = hr_arena_alloc(&filter->arena, bytes);
-        ok = terms != NULL;
-        if (ok) {
-            memcpy(terms, dnf->groups[i].terms, bytes);
-            groups[i] = (struct hr_prune_and){terms, dnf->groups[i].count};
-        }
-    }
-    if (ok) {
-        *prune = (struct hr_prune){groups, dnf->count};
-        filter->prune = prune;
-    }
-    hr_free(dnf);
+const struct hr_prune *hr_filter_prune(const struct hr_filter *filter) {
     return filter->prune;
 }

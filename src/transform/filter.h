@@ -32,8 +32,8 @@ int hr_filter_and(struct hr_filter *a, struct hr_filter *b, struct hr_filter **o
 void hr_filter_free(struct hr_filter *filter); /* NULL allowed */
 
 /* OR of ANDs for readers that can skip; NULL when the filter is too wide for that. Lives as long as
- * the filter. */
-const struct hr_prune *hr_filter_prune(struct hr_filter *filter);
+ * the filter; any thread may ask. */
+const struct hr_prune *hr_filter_prune(const struct hr_filter *filter);
 
 /* Names of the columns it looks at; count by reference. */
 const char *const *hr_filter_columns(const struct hr_filter *filter, size_t *out_count);

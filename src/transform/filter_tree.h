@@ -19,7 +19,6 @@ struct hr_filter {
     const char **columns;
     size_t n_columns;
     const struct hr_prune *prune;
-    bool prune_tried;
 };
 
 #endif

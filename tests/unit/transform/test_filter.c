@@ -277,6 +277,10 @@ static void pruning_form(void **state) {
     assert_int_equal(hr_filter_parse("id < 6 or name = 'a'", &b, NULL), 0);
     assert_int_equal(hr_filter_and(a, b, &both, NULL), 0);
     check_filter(both, "457");
+    prune = hr_filter_prune(both);
+    assert_non_null(prune);
+    assert_int_equal(prune->count, 2);
+    assert_int_equal(prune->groups[0].count, 2);
     assert_int_equal(hr_filter_and(both, NULL, &a, NULL), 0);
     assert_ptr_equal(a, both);
     hr_filter_free(a);
