@@ -154,6 +154,19 @@ static void mark_valid(struct hr_vec *vec) {
     }
 }
 
+static void clear_bits(uint8_t *bits, int64_t from, int64_t count) {
+    int64_t i = from;
+    const int64_t end = from + count;
+    for (; i < end && (i & 7) != 0; i++) {
+        hr_bit_clear(bits, i);
+    }
+    const int64_t whole = (end - i) >> 3;
+    memset(bits + (i >> 3), 0, (size_t)whole);
+    for (i += whole << 3; i < end; i++) {
+        hr_bit_clear(bits, i);
+    }
+}
+
 int hr_vec_append_nulls(struct hr_vec *vec, size_t count, struct hr_error *err) {
     int rc = hr_vec_reserve(vec, count, err);
     if (rc == 0) {
@@ -171,14 +184,15 @@ int hr_vec_append_nulls(struct hr_vec *vec, size_t count, struct hr_error *err) 
     if (width > 0) {
         memset(vec->data + (size_t)vec->len * width, 0, count * width);
     }
-    for (size_t i = 0; i < count; i++) {
-        const int64_t at = vec->len + (int64_t)i;
-        hr_bit_clear(vec->validity, at);
-        if (vec->offsets != NULL) {
-            vec->offsets[at + 1] = vec->offsets[vec->len];
-        }
-        if (vec->field->type.id == HR_T_BOOL) {
-            hr_bit_clear(vec->data, at);
+    clear_bits(vec->validity, vec->len, (int64_t)count);
+    if (vec->field->type.id == HR_T_BOOL) {
+        clear_bits(vec->data, vec->len, (int64_t)count);
+    }
+    if (vec->offsets != NULL) {
+        const int32_t end = vec->offsets[vec->len];
+        int32_t *offsets = vec->offsets + vec->len + 1;
+        for (size_t i = 0; i < count; i++) {
+            offsets[i] = end;
         }
     }
     vec->len += (int64_t)count;

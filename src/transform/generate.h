@@ -26,7 +26,8 @@ struct hr_transform {
     struct hr_vec *selected;          /* storage where the filter drops rows */
     struct hr_bound_filter *filter;
     struct hr_vec *filter_vecs;
-    bool *needed_after_filter;
+    bool *needed_after_filter; /* per read column: made into output */
+    bool *filtered;            /* per read column: the filter looks at it */
     uint8_t *keep;
     int64_t *kept_offsets, *kept_lines;
     const int64_t *row_offsets, *row_lines; /* of the rows that are left */

@@ -301,6 +301,7 @@ void hr_transform_free(struct hr_transform *t) {
     hr_big_free(t->keep);
     hr_free(t->filter_vecs);
     hr_free(t->needed_after_filter);
+    hr_free(t->filtered);
     hr_big_free(t->kept_offsets);
     hr_big_free(t->kept_lines);
     hr_buf_release(&t->scratch);
@@ -467,13 +468,51 @@ static int cast_lossy(struct hr_transform *t, struct hr_vec *dst, const struct h
     return rc;
 }
 
+/* Which read columns the filter looks at, and which anything behind it. */
+static int mark_needed(struct hr_transform *t, struct hr_error *err) {
+    const size_t n_read = (size_t)t->read_schema->n_fields;
+    if (t->filtered != NULL) {
+        return 0;
+    }
+    t->needed_after_filter = hr_calloc(n_read, 1);
+    t->filtered = hr_calloc(n_read, 1);
+    if (t->needed_after_filter == NULL || t->filtered == NULL) {
+        hr_free(t->needed_after_filter);
+        hr_free(t->filtered);
+        t->needed_after_filter = t->filtered = NULL;
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a filter");
+    }
+    for (int i = 0; i < t->n_outs; i++) {
+        if (t->outs[i].kind == HR_OUT_OLAKE_MD5 || t->outs[i].kind == HR_OUT_RAW_JSON) {
+            memset(t->needed_after_filter, 1, n_read);
+        } else if (t->outs[i].kind == HR_OUT_DATA) {
+            t->needed_after_filter[t->outs[i].source] = true;
+        }
+    }
+    size_t n = 0;
+    const char *const *names = t->spec->filter ? hr_filter_columns(t->spec->filter, &n) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const int k = hr_schema_find(t->read_schema, names[i], strlen(names[i]));
+        if (k >= 0) {
+            t->filtered[k] = true;
+        }
+    }
+    return 0;
+}
+
+/* Values of the file as they are: a flat column that only lacks nulls needs no conversion. */
+static bool same_values(const struct hr_field *want, const struct hr_field *have) {
+    return hr_field_equal(want, have) ||
+           (!hr_type_nested(want->type) && hr_type_equal(want->type, have->type));
+}
+
 static int align(struct hr_transform *t, struct hr_batch *in, struct hr_error *err) {
     int rc = 0;
     for (int i = 0; rc == 0 && i < t->read_schema->n_fields; i++) {
         const int k = t->source_of[i];
         struct hr_vec *cast = &t->casts[i];
         t->absent[i] = k < 0 || in->vecs[k].missing;
-        if (k >= 0 && hr_field_equal(&t->read_schema->fields[i], &in->schema->fields[k])) {
+        if (k >= 0 && same_values(&t->read_schema->fields[i], &in->schema->fields[k])) {
             t->aligned[i] = &in->vecs[k];
             continue;
         }
@@ -481,7 +520,9 @@ static int align(struct hr_transform *t, struct hr_batch *in, struct hr_error *e
             rc = hr_vec_init(cast, &t->read_schema->fields[i], err);
         }
         hr_vec_clear(cast);
-        if (rc == 0 && k < 0) {
+        if (k < 0 && !t->needed_after_filter[i] && !t->filtered[i]) {
+            /* not read, and nobody asks: stays empty */
+        } else if (rc == 0 && k < 0) {
             rc = hr_vec_append_nulls(cast, (size_t)in->len, err);
         } else if (rc == 0 && fits(t, &in->schema->fields[k], cast->field)) {
             rc = hr_vec_cast(cast, &in->vecs[k], err);
@@ -558,25 +599,6 @@ static int run_filter(struct hr_transform *t, const struct hr_batch *in, int64_t
         t->aligned[i] = sel;
     }
     return rc == 0 ? keep_rows(t, in, err) : rc;
-}
-
-/* Which read columns anything behind the filter looks at. */
-static int mark_needed(struct hr_transform *t, struct hr_error *err) {
-    if (t->needed_after_filter != NULL) {
-        return 0;
-    }
-    t->needed_after_filter = hr_calloc((size_t)t->read_schema->n_fields, 1);
-    if (t->needed_after_filter == NULL) {
-        return hr_fail(err, HR_E_NOMEM, "could not allocate a filter");
-    }
-    for (int i = 0; i < t->n_outs; i++) {
-        if (t->outs[i].kind == HR_OUT_OLAKE_MD5 || t->outs[i].kind == HR_OUT_RAW_JSON) {
-            memset(t->needed_after_filter, 1, (size_t)t->read_schema->n_fields);
-        } else if (t->outs[i].kind == HR_OUT_DATA) {
-            t->needed_after_filter[t->outs[i].source] = true;
-        }
-    }
-    return 0;
 }
 
 /* ---- output ---- */

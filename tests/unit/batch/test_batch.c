@@ -318,6 +318,42 @@ static void ranges(void **state) {
     }
 }
 
+/* Runs of nulls that begin and end anywhere in a byte of the bitmap, after valid values. */
+static void null_runs(void **state) {
+    (void)state;
+    static const char *const types[] = {"bool", "int64", "utf8"};
+    for (size_t t = 0; t < 3; t++) {
+        for (int before = 0; before < 10; before++) {
+            for (int count = 1; count < 40; count += 3) {
+                struct hr_field f = make("c", types[t]);
+                struct hr_vec v;
+                assert_int_equal(hr_vec_init(&v, &f, NULL), 0);
+                for (int i = 0; i < before + 2; i++) {
+                    if (i == before) {
+                        assert_int_equal(hr_vec_append_nulls(&v, (size_t)count, NULL), 0);
+                    }
+                    assert_int_equal(t == 2 ? hr_vec_append_bytes(&v, "x", 1, NULL)
+                                            : hr_vec_append_i64(&v, 1, NULL),
+                                     0);
+                }
+                assert_int_equal(v.len, before + count + 2);
+                assert_int_equal(v.nulls, count);
+                for (int i = 0; i < v.len; i++) {
+                    const bool null = i >= before && i < before + count;
+                    assert_int_equal(hr_vec_valid(&v, i), !null);
+                    if (t == 0) {
+                        assert_int_equal(hr_bit_get(v.data, i), !null);
+                    } else if (t == 2) {
+                        assert_int_equal(v.offsets[i + 1] - v.offsets[i], null ? 0 : 1);
+                    }
+                }
+                hr_vec_release(&v);
+                hr_field_release(&f);
+            }
+        }
+    }
+}
+
 static void export_moves(void **state) {
     (void)state;
     struct hr_schema *schema = hr_schema_new(3);
@@ -367,8 +403,9 @@ static void export_moves(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(type_texts), cmocka_unit_test(lattice), cmocka_unit_test(schema_meets),
-        cmocka_unit_test(casts),      cmocka_unit_test(ranges),  cmocka_unit_test(export_moves)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(type_texts),   cmocka_unit_test(lattice),
+                                       cmocka_unit_test(schema_meets), cmocka_unit_test(casts),
+                                       cmocka_unit_test(ranges),       cmocka_unit_test(null_runs),
+                                       cmocka_unit_test(export_moves)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
