@@ -96,11 +96,3 @@ def test_avro_of_5000_nullable_columns_is_read_back(
     headrace_local.ok("copy", "wide.parquet", "wide.avro", cwd=tmp_path)
     headrace_local.ok("copy", "wide.avro", "back.parquet", cwd=tmp_path)
     assert pq.read_table(tmp_path / "back.parquet").equals(wide)
-
-
-def test_standard_input_is_refused_with_a_remedy(small: Path, headrace_local: Headrace) -> None:
-    source = ["copy", "-", "o.jsonl", "--set", "file_format=csv"]
-    done = headrace_local(*source, cwd=small, input="a,b\n1,x\n")
-    assert done.code != 0
-    assert "store it in a file first" in done.err
-    assert not (small / "o.jsonl").exists()
