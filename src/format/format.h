@@ -257,6 +257,13 @@ const struct hr_format *hr_format_by_name(const char *name, size_t len); /* json
 /* By key, looking through a codec suffix (".csv.gz"). NULL: unknown. */
 const struct hr_format *hr_format_by_key(const char *key, size_t len);
 const struct hr_format *hr_format_by_probe(const uint8_t *head, size_t len);
+
+/* What a file is that no format here reads, and the remedy; NULL: unknown. Both complete "it is …"
+ * and a hint. Ask only when hr_format_by_probe knew nothing. */
+struct hr_foreign {
+    const char *what, *remedy;
+};
+const struct hr_foreign *hr_format_foreign(const uint8_t *head, size_t len);
 const struct hr_format *const *hr_format_all(size_t *out_count);
 
 /* Fill with the rows' defaults / free. */

@@ -64,6 +64,20 @@ static int look(struct peek_source *p, struct hr_error *err) {
     return rc < 0 ? rc : 0;
 }
 
+static int unknown_format(const char *name, struct hr_slice head, struct hr_error *err) {
+    const struct hr_foreign *foreign = hr_format_foreign(head.ptr, head.len);
+    if (foreign != NULL) {
+        hr_fail(err, HR_E_FORMAT, "could not read '%s': it is %s, which is not supported", name,
+                foreign->what);
+        hr_error_hint(err, "%s, or leave it out with file_pattern", foreign->remedy);
+    } else {
+        hr_fail(err, HR_E_FORMAT, "could not tell the format of '%s' from its first bytes", name);
+        hr_error_hint(err, "say it with --set file_format=csv (or json, parquet, avro, text)");
+    }
+    hr_error_object(err, name);
+    return HR_E_FORMAT;
+}
+
 static int probe_format(struct hr_source *decoded, const struct hr_format **format,
                         struct peek_source **out, struct hr_error *err) {
     int rc = open_peek(decoded, out, err);
@@ -73,15 +87,9 @@ static int probe_format(struct hr_source *decoded, const struct hr_format **form
     if (rc != 0) {
         return rc;
     }
-    *format = hr_format_by_probe((*out)->first.ptr, (*out)->have ? (*out)->first.len : 0);
-    if (*format == NULL) {
-        hr_fail(err, HR_E_FORMAT, "could not tell the format of '%s' from its first bytes",
-                decoded->name);
-        hr_error_hint(err, "say it with --set file_format=csv (or json, parquet, avro, text)");
-        hr_error_object(err, decoded->name);
-        return HR_E_FORMAT;
-    }
-    return 0;
+    const struct hr_slice head = (*out)->have ? (*out)->first : hr_slice_of(NULL, 0);
+    *format = hr_format_by_probe(head.ptr, head.len);
+    return *format != NULL ? 0 : unknown_format(decoded->name, head, err);
 }
 
 /* A decoding source owns what is below it; the probing peek on top does not. This one owns both. */

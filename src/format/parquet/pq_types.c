@@ -6,6 +6,8 @@
  */
 #include "format/parquet/pq_schema.h"
 
+#include <string.h>
+
 /* The annotation, in the vocabulary of logical types, whichever way it was written. */
 static struct hr_pq_logical_type annotation(const struct hr_pq_element *e) {
     struct hr_pq_logical_type t = e->logical;
@@ -176,9 +178,16 @@ void hr_pq_leaf_type(const struct hr_pq_element *e, const struct hr_parquet_opts
     out->out_width = (uint32_t)hr_type_width(*type);
 }
 
+/* Spark's keys: .version since 2.4.6, .sql.parquet.row.metadata in every version. */
+static bool is_sparks(struct hr_slice key) {
+    static const char begin[] = "org.apache.spark.";
+    const size_t n = sizeof(begin) - 1;
+    return key.len > n && memcmp(key.ptr, begin, n) == 0;
+}
+
 bool hr_pq_int96_is_micros(const struct hr_pq_file *file) {
     for (size_t i = 0; i < file->n_key_values; i++) {
-        if (hr_slice_eq_str(file->key_values[i].key, "org.apache.spark.version")) {
+        if (is_sparks(file->key_values[i].key)) {
             return true;
         }
     }
