@@ -16,6 +16,7 @@
 
 #define BLOCK_COST 4096 /* bookkeeping of one block, about */
 #define COLUMN_COST 256 /* and of each of its columns */
+#define TELL_MIN 64     /* folders the sink behind hears of at once, at least */
 
 struct kept {
     struct hr_block block; /* data NULL: in the file */
@@ -213,10 +214,38 @@ static int hand_on(struct gather *g, struct folder *f, struct hr_error *err) {
     return rc;
 }
 
+/* Tell the sink behind of folders [from, to) that have blocks. */
+static int tell(struct gather *g, size_t from, size_t to, struct hr_error *err) {
+    struct hr_sink *behind = g->conf.behind;
+    const char **names = behind->ops->expect ? hr_calloc(to - from + 1, sizeof(*names)) : NULL;
+    if (names == NULL) {
+        return behind->ops->expect ? no_memory(err) : 0;
+    }
+    size_t n = 0;
+    for (size_t i = from; i < to; i++) {
+        if (g->folders[i].first != NULL) {
+            names[n++] = g->folders[i].name;
+        }
+    }
+    const int rc = behind->ops->expect(behind, names, n, err);
+    hr_free(names);
+    return rc;
+}
+
+/* The sink behind hears of the folders ahead, of twice as many each time: it notes their files
+ * before it makes them, and what it wrote of it is written again with each note. */
 static int hand_all_on(struct gather *g, struct hr_error *err) {
     int rc = 0;
+    size_t told = 0;
     for (size_t i = 0; rc == 0 && i < g->n_folders; i++) {
-        rc = hand_on(g, &g->folders[i], err);
+        if (i == told) {
+            told += told < TELL_MIN ? TELL_MIN : told;
+            told = told < g->n_folders ? told : g->n_folders;
+            rc = tell(g, i, told, err);
+        }
+        if (rc == 0) {
+            rc = hand_on(g, &g->folders[i], err);
+        }
     }
     if (rc == 0) {
         empty(g);

@@ -50,19 +50,17 @@ static int finish_file(struct object_sink *s, struct hr_error *err) {
 
 static int start_file(struct object_sink *s, struct hr_error *err) {
     char path[1200];
+    int rc = 0;
     if (s->key != NULL) {
         snprintf(path, sizeof(path), "%s", s->key);
     } else {
-        char name[160];
-        hr_commit_next_name(s->conf.commit, s->ext, name, sizeof(name));
-        const int n =
-            snprintf(path, sizeof(path), "%s%s%s", s->prefix, s->folder ? s->folder : "", name);
-        if (n > 1024) {
-            return hr_fail(err, HR_E_CONFIG, "could not name a file: '%.80s…' is over 1024 bytes",
-                           path);
-        }
+        char folder[1200];
+        snprintf(folder, sizeof(folder), "%s%s", s->prefix, s->folder ? s->folder : "");
+        rc = hr_commit_next_key(s->conf.commit, folder, s->ext, path, sizeof(path), err);
     }
-    int rc = hr_commit_open_output(s->conf.commit, path, &s->output, err);
+    if (rc == 0) {
+        rc = hr_commit_open_output(s->conf.commit, path, &s->output, err);
+    }
     if (rc != 0) {
         return rc;
     }
@@ -106,6 +104,37 @@ static int enter_folder(struct object_sink *s, const char *folder, struct hr_err
     hr_free(s->folder);
     s->folder = hr_strdup(folder);
     return s->folder ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a name");
+}
+
+static int object_expect(struct hr_sink *sink, const char *const *folders, size_t count,
+                         struct hr_error *err) {
+    const struct object_sink *s = (struct object_sink *)sink;
+    char **whole = s->key == NULL ? hr_calloc(count + 1, sizeof(*whole)) : NULL;
+    if (whole == NULL) {
+        return s->key != NULL ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate names");
+    }
+    size_t n = 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (s->output != NULL && strcmp(s->folder ? s->folder : "", folders[i]) == 0) {
+            continue; /* its file is open */
+        }
+        const size_t len = strlen(s->prefix) + strlen(folders[i]) + 1;
+        whole[n] = hr_malloc(len);
+        if (whole[n] == NULL) {
+            rc = hr_fail(err, HR_E_NOMEM, "could not allocate names");
+        } else {
+            snprintf(whole[n++], len, "%s%s", s->prefix, folders[i]);
+        }
+    }
+    if (rc == 0) {
+        rc = hr_commit_reserve(s->conf.commit, (const char *const *)whole, n, s->ext, err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        hr_free(whole[i]);
+    }
+    hr_free(whole);
+    return rc;
 }
 
 static int object_put(struct hr_sink *sink, const char *folder, struct hr_block *block,
@@ -216,6 +245,7 @@ int hr_sink_object(const struct hr_object_sink_conf *conf, struct hr_sink **out,
                    struct hr_error *err) {
     static const struct hr_sink_ops ops = {.name = "object",
                                            .schema = object_schema,
+                                           .expect = object_expect,
                                            .put = object_put,
                                            .reject = object_reject,
                                            .cut = object_cut,

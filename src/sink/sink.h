@@ -15,6 +15,9 @@ struct hr_sink_ops {
     /* Blocks from now on have this schema. HR_WIDEN: a destination of one file already took rows of
      * another schema; the caller starts over with the wider one. */
     int (*schema)(struct hr_sink *sink, struct hr_schema *schema, struct hr_error *err);
+    /* The folders that blocks will be put to next, one after another (see put). NULL: of no use. */
+    int (*expect)(struct hr_sink *sink, const char *const *folders, size_t count,
+                  struct hr_error *err);
     /* Take a block (ownership moves, also on failure) for this folder below the sink's own ("a/b/",
      * "" none; borrowed). Blocks on the network or disk. */
     int (*put)(struct hr_sink *sink, const char *folder, struct hr_block *block,

@@ -11,11 +11,14 @@
 #include "base/time.h"
 #include "config/json_text.h"
 #include "state/manifest.h"
+#include "state/reserved.h"
 #include "state/seal.h"
 #include "state/state.h"
 
 #define DEFAULT_PART ((size_t)8 << 20)
 #define PARTS_IN_FLIGHT 3
+#define AHEAD_MAX 256 /* names drawn ahead for files of one folder */
+#define KEY_MAX 1024  /* S3's limit */
 
 struct hr_output {
     struct hr_commit *commit;
@@ -38,6 +41,10 @@ struct hr_commit {
     json_t *manifest; /* of this lineage, loaded at the first publish with a folder */
     uint64_t seq;
     unsigned index;
+    struct hr_reserved reserved; /* drawn and in the ledger, not opened yet */
+    char *noted;                 /* key taken from there last */
+    char *last_folder;           /* of the key given last, and how many in a row were in it */
+    size_t row;
     uint64_t nonce; /* of this run: an object of the same name by another run is not ours */
     struct hr_output *outputs; /* in order of opening */
     struct hr_output **tail;
@@ -83,6 +90,101 @@ void hr_commit_next_name(struct hr_commit *commit, const char *ext, char *out, s
              commit->index++, ext);
 }
 
+/* Before it is in the ledger, which holds no longer one. */
+static int check_key(const char *folder, const char *name, struct hr_error *err) {
+    if (strlen(folder) + strlen(name) <= KEY_MAX) {
+        return 0;
+    }
+    return hr_fail(err, HR_E_CONFIG, "could not name a file: '%.80s…' is over %d bytes", folder,
+                   KEY_MAX);
+}
+
+int hr_commit_reserve(struct hr_commit *commit, const char *const *folders, size_t count,
+                      const char *ext, struct hr_error *err) {
+    if (commit->conf.state == NULL || count == 0) {
+        return 0;
+    }
+    const char **keys = hr_calloc(count, sizeof(*keys));
+    int rc = keys ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate names");
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        char name[160];
+        hr_commit_next_name(commit, ext, name, sizeof(name));
+        rc = check_key(folders[i], name, err);
+        if (rc == 0) {
+            rc = hr_reserved_add(&commit->reserved, folders[i], name, err);
+        }
+        keys[i] = rc == 0 ? commit->reserved.items[commit->reserved.count - 1].key : NULL;
+    }
+    if (rc == 0) {
+        rc = hr_state_intent(commit->conf.state, keys, count, err);
+    }
+    if (rc != 0) { /* nothing stands behind these names */
+        hr_reserved_clear(&commit->reserved);
+    }
+    hr_free(keys);
+    return rc;
+}
+
+/* Files of one folder follow one another: twice as many names are drawn each time, so that the
+ * ledger is written some twenty times for thousands of files, and never names more than twice of
+ * what there are. */
+static int reserve_row(struct hr_commit *commit, const char *folder, const char *ext,
+                       struct hr_error *err) {
+    const char *folders[AHEAD_MAX];
+    if (commit->last_folder == NULL || strcmp(commit->last_folder, folder) != 0) {
+        hr_free(commit->last_folder);
+        commit->last_folder = hr_strdup(folder);
+        commit->row = 0;
+        if (commit->last_folder == NULL) {
+            return hr_fail(err, HR_E_NOMEM, "could not allocate a name");
+        }
+    }
+    const size_t n = commit->row < 1 ? 1 : commit->row > AHEAD_MAX ? AHEAD_MAX : commit->row;
+    for (size_t i = 0; i < n; i++) {
+        folders[i] = folder;
+    }
+    commit->row += n;
+    return hr_commit_reserve(commit, folders, n, ext, err);
+}
+
+int hr_commit_next_key(struct hr_commit *commit, const char *folder, const char *ext, char *out,
+                       size_t size, struct hr_error *err) {
+    int rc = 0;
+    hr_free(commit->noted);
+    commit->noted = NULL;
+    if (commit->conf.state == NULL) {
+        char name[160];
+        hr_commit_next_name(commit, ext, name, sizeof(name));
+        snprintf(out, size, "%s%s", folder, name);
+        return check_key(folder, name, err);
+    }
+    commit->noted = hr_reserved_take(&commit->reserved, folder);
+    if (commit->noted == NULL) {
+        rc = reserve_row(commit, folder, ext, err);
+        commit->noted = rc == 0 ? hr_reserved_take(&commit->reserved, folder) : NULL;
+    }
+    snprintf(out, size, "%s", commit->noted ? commit->noted : "");
+    return rc;
+}
+
+/* The ledger names the key, and the claim is still ours: what is created now somebody will find. */
+static int note_key(struct hr_commit *commit, const char *key, struct hr_error *err) {
+    if (commit->conf.state == NULL) {
+        return 0;
+    }
+    return commit->noted != NULL && strcmp(commit->noted, key) == 0
+               ? hr_state_hold(commit->conf.state, err)
+               : hr_state_intent(commit->conf.state, &key, 1, err);
+}
+
+static void forget_names(struct hr_commit *commit) {
+    hr_reserved_clear(&commit->reserved);
+    hr_free(commit->noted);
+    hr_free(commit->last_folder);
+    commit->noted = commit->last_folder = NULL;
+    commit->row = 0;
+}
+
 static void free_output(struct hr_output *output) {
     if (output->up != NULL) {
         hr_upload_close(output->up);
@@ -117,7 +219,7 @@ int hr_commit_open_output(struct hr_commit *commit, const char *key, struct hr_o
     struct hr_put_opts put = commit->conf.put ? *commit->conf.put : (struct hr_put_opts){0};
     put.meta = &meta;
     put.n_meta = 1;
-    int rc = commit->conf.state ? hr_state_intent(commit->conf.state, key, err) : 0;
+    int rc = note_key(commit, key, err);
     if (rc != 0) {
         free_output(output);
         return rc;
@@ -281,6 +383,7 @@ static void finish_publish(struct hr_commit *commit) {
         drop_output(o);
     }
     commit->tail = &commit->outputs;
+    forget_names(commit);
     commit->seq++;
     commit->index = 0;
     commit->marked = commit->marked_index = 0;
@@ -614,6 +717,7 @@ void hr_commit_rollback(struct hr_commit *commit) {
         drop_output(o);
     }
     commit->tail = link;
+    forget_names(commit);
     commit->index = commit->marked_index;
 }
 
@@ -629,6 +733,7 @@ void hr_commit_abort(struct hr_commit *commit) {
         (void)settle(commit, NULL);
     }
     commit->tail = &commit->outputs;
+    forget_names(commit);
     commit->index = 0;
     commit->marked = commit->marked_index = 0;
 }
@@ -640,6 +745,7 @@ void hr_commit_end(struct hr_commit *commit) {
     hr_commit_abort(commit);
     forget_published(commit);
     json_decref(commit->manifest);
+    hr_reserved_release(&commit->reserved);
     hr_free(commit->folder);
     hr_free(commit);
 }

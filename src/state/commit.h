@@ -53,6 +53,16 @@ uint64_t hr_commit_seq(const struct hr_commit *commit);
 /* LINEAGE-SEQ-INDEX.ext, INDEX counting up from 0 with every call. */
 void hr_commit_next_name(struct hr_commit *commit, const char *ext, char *out, size_t size);
 
+/* Key of the next output in this folder ("a/b/", "" none): folder and the next name, or the one
+ * reserved for it. HR_E_CONFIG: longer than 1024 bytes. */
+int hr_commit_next_key(struct hr_commit *commit, const char *folder, const char *ext, char *out,
+                       size_t size, struct hr_error *err);
+/* Outputs in these folders come next, one in each (the same folder may stand there again): their
+ * names are drawn now, and the ledger names them all in one write. A name that is not taken before
+ * the publish is never used. Without a state nothing is done. */
+int hr_commit_reserve(struct hr_commit *commit, const char *const *folders, size_t count,
+                      const char *ext, struct hr_error *err);
+
 /* Start an output at this final key. The key must be free unless `replace`. Errors: HR_E_FORBIDDEN,
  * HR_E_NOSPACE, HR_E_EXISTS … */
 struct hr_output;

@@ -1,9 +1,9 @@
 /* state/state.c - the state document: claim, read, recover, replace (see state.h), wherever it
  * lives (backend.h).
  *
- * Ledger: one line "KEYHEX CHECKSUM\n" per upload about to be created, durable before the request;
- * the checksum covers the destination too. A last line without its end is what a crash leaves in a
- * file and names nothing that was created; any other damaged line is refused.
+ * Ledger: one line "KEYHEX CHECKSUM\n" per upload that may be created, many in one write, durable
+ * before the request; the checksum covers the destination too. A last line without its end is what
+ * a crash leaves in a file and names nothing that was created; any other damaged line is refused.
  */
 #include "state/state.h"
 
@@ -91,20 +91,32 @@ static uint32_t line_sum(const struct hr_state *s, const char *hex, size_t len) 
     return (uint32_t)hr_hash64(hex, len, seed);
 }
 
-int hr_state_intent(struct hr_state *s, const char *key, struct hr_error *err) {
-    struct hr_buf line;
-    hr_buf_init(&line, 8192);
+static int add_line(const struct hr_state *s, const char *key, struct hr_buf *lines,
+                    struct hr_error *err) {
     const size_t n = strlen(key);
-    int rc = hr_buf_reserve(&line, 2 * n + 16, err);
+    const size_t at = lines->len;
+    int rc = hr_buf_reserve(lines, 2 * n + 16, err);
     if (rc == 0) {
-        hr_hex((const uint8_t *)key, n, (char *)line.ptr);
-        line.len = 2 * n;
-        rc = hr_buf_printf(&line, err, " %08x\n", line_sum(s, (const char *)line.ptr, 2 * n));
+        hr_hex((const uint8_t *)key, n, (char *)lines->ptr + at);
+        lines->len += 2 * n;
+        rc =
+            hr_buf_printf(lines, err, " %08x\n", line_sum(s, (const char *)lines->ptr + at, 2 * n));
     }
-    if (rc == 0) {
-        rc = s->backend->add_ledger(s->place, hr_buf_slice(&line), err);
+    return rc;
+}
+
+int hr_state_intent(struct hr_state *s, const char *const *keys, size_t count,
+                    struct hr_error *err) {
+    struct hr_buf lines;
+    int rc = 0;
+    hr_buf_init(&lines, HR_LEDGER_MAX);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = add_line(s, keys[i], &lines, err);
     }
-    hr_buf_release(&line);
+    if (rc == 0 && count > 0) {
+        rc = s->backend->add_ledger(s->place, hr_buf_slice(&lines), err);
+    }
+    hr_buf_release(&lines);
     return rc;
 }
 

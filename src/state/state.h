@@ -86,8 +86,9 @@ int hr_state_settled_all(struct hr_state *state, struct hr_error *err);
 
 /* ---- for state/commit.c ---- */
 
-/* Durably note that an upload to this key is about to be created. */
-int hr_state_intent(struct hr_state *state, const char *key, struct hr_error *err);
+/* Durably note, in one write, that uploads to these keys may be created from now on. */
+int hr_state_intent(struct hr_state *state, const char *const *keys, size_t count,
+                    struct hr_error *err);
 /* Journal on disk: from here on the commit is rolled forward. */
 int hr_state_write_journal(struct hr_state *state, const struct hr_journal *journal,
                            struct hr_error *err);

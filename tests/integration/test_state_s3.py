@@ -85,6 +85,24 @@ def test_what_it_costs(job: Job, proxy: Proxy, place: Place, tmp_path: Path) -> 
     assert loaded - idle == {"put .control": 3, "put document": 1}
 
 
+def test_many_partitions_are_noted_in_a_few_writes(
+    proxy: Proxy, place: Place, tmp_path: Path
+) -> None:
+    """150 folders: the ledger names 64, 64 and 22 of them, where it was written 150 times."""
+    path = tmp_path / "lake/bucket/data/events/a.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("id,text,kind\n" + "".join(f"{i},t,{i % 150}\n" for i in range(300)))
+    job = Job(
+        place, tmp_path / "job", tmp_path / "lake", ON_S3, proxy.endpoint, partition="/{kind}"
+    )
+    assert job.sync().returncode == 0
+    assert len(job.rows()) == 300
+    assert proxy.count("create_multipart") == 150
+    written = [r for r in proxy.requests if r.kind == "put" and r.key.endswith(".control")]
+    # Claim, two proofs, let go; three times the ledger; the journal, the journal dropped.
+    assert len(written) == 4 + 3 + 2
+
+
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
 def test_written_once_a_checkpoint(proxy: Proxy, place: Place, tmp_path: Path, mode: str) -> None:
     """Files of half a MiB, checkpoints of one: each is in the archive, none writes it twice."""

@@ -4,7 +4,9 @@ Two runs and a gc share one pipeline: a store with objects and unfinished upload
 document, and a control part with claim, ledger and journal. Each step of a process is one thing
 that the real program does outside itself (a request, a durable write); between any two of them
 another process may go on, a process may die, an upload may be lost by the store, input may arrive,
-and on S3 the lease of a process that is paused may run out. docs/internals/commit.md and the
+and on S3 the lease of a process that is paused may run out. The ledger names an output and the one
+after it at once, whether or not there will be one; what it names already is only looked at for the
+claim before it is created. docs/internals/commit.md and the
 sources of src/state say the same in C: claim, recover, sweep, intent, create, journal, complete,
 save, drop, release.
 
@@ -200,14 +202,22 @@ class Model:
     def intent(self, w: World, p: Process) -> Next:
         out = p.todo[0]
         assert isinstance(out, Output)
+        noted = out.key[2] > 0  # with the one before it
         if self.bad("no ledger"):
             yield w, p._replace(at="create")
         elif self.bad("ledger after create"):
             yield from self.control(
                 w, self.staged(p), self.staged(p).at, ledger=w.ledger | {out.key}
             )
+        elif noted:
+            lost = self.lease and p.claim != w.claim
+            lost = lost and not self.bad("no look at the claim before a create")
+            yield w, p._replace(at=END if lost else "create")
         else:
-            yield from self.control(w, p, "create", ledger=w.ledger | {out.key})
+            keys = {out.key, (*out.key[:2], out.key[2] + 1)}
+            if self.bad("a file is created that the ledger does not name"):
+                keys = {out.key}
+            yield from self.control(w, p, "create", ledger=w.ledger | keys)
 
     def staged(self, p: Process) -> Process:
         again = "create" if self.bad("ledger after create") else "intent"
@@ -390,6 +400,9 @@ class Model:
         left = [u for u in w.uploads if not u.late]
         if left or w.journal is not None or w.ledger:
             raise BrokenError(f"left over: {left} {w.journal} {sorted(w.ledger)}")
+        late = [u.run for u in w.uploads]
+        if len(late) != len(set(late)):
+            raise BrokenError("a run went on creating after it had lost the claim")
 
     def explore(self, processes: tuple[Process, ...], begin: World | None = None) -> int:
         """Every world that can be reached; -> how many."""
@@ -462,10 +475,12 @@ MUTATIONS = {
     "no ledger": "both",
     "ledger after create": "both",
     "ledger is not swept": "both",
+    "a file is created that the ledger does not name": "both",
     "gc without claim": "local",
     "no lock": "local",
     "no If-Match on the control object": "lease",
     "no If-Match on the state": "lease",
     "gc lists after it lost the claim": "lease",
+    "no look at the claim before a create": "lease",
     "tokens do not name a run": "lease",
 }

@@ -58,7 +58,7 @@ static void every_byte_of_a_ledger(void **state) {
     for (size_t i = 0; i < KEYS; i++) {
         char key[64];
         snprintf(key, sizeof(key), "a/b/lineage-00000%zu-0000.parquet", i);
-        assert_rc(hr_state_intent(s, key, &err), 0, &err);
+        assert_rc(hr_state_intent(s, (const char *const[]){key}, 1, &err), 0, &err);
     }
     hr_state_close(s);
     test_read_file(ledger, &text);
@@ -112,7 +112,7 @@ static void a_ledger_of_another_destination(void **state) {
     struct hr_store *store = open_folder(test_tmpdir());
     snprintf(path, sizeof(path), "%s/other.json", test_tmpdir());
     struct hr_state *s = open_state(path, store, true, &err);
-    assert_rc(hr_state_intent(s, "k", &err), 0, &err);
+    assert_rc(hr_state_intent(s, (const char *const[]){"k"}, 1, &err), 0, &err);
     hr_state_close(s);
     const struct hr_state_conf conf = {.path = path, .dst = store, .destination = "file:elsewhere"};
     assert_int_equal(hr_state_open(&conf, &s, &err), HR_E_STATE);

@@ -274,7 +274,7 @@ static void a_run_that_was_replaced(void **state) {
     const struct hr_state_conf conf = {.path = "mem:publish/state.json", .destination = ""};
     assert_rc(hr_state_open(&conf, &first, &err), 0, &err);
     assert_int_equal(store->driver->remove(store, "state.json.control", NULL), 0);
-    assert_int_equal(hr_state_intent(first, "t/x", &err), HR_E_LOCKED);
+    assert_int_equal(hr_state_intent(first, (const char *const[]){"t/x"}, 1, &err), HR_E_LOCKED);
     assert_int_equal(hr_state_hold(first, &err), HR_E_LOCKED);
     nth.calls = nth.at = 0;
     hr_mem_store_fault(store, fail_nth, NULL);
