@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
+from limits import RUN_LIMIT_S, WAIT_LIMIT_S, where_it_hangs
 from minio_server import Minio
 
 ROWS = 5000
-RUN_LIMIT_S = 60
+LONG_LEASE_S = 36000  # no run renews it, which would shift its places, and none is waited out
 Row = tuple[int, str]
 
 
@@ -89,13 +90,20 @@ class Place:
         self.before = set(self._uploads())
 
     def open_uploads(self) -> list[str]:
-        """Unfinished uploads of the server that other tests did not leave behind before."""
-        return [path for path in self._uploads() if path not in self.before]
+        """Unfinished uploads of the server that other tests did not leave behind before. The server
+        may be at removing one still: only what stays counts."""
+        until = time.monotonic() + WAIT_LIMIT_S
+        while found := [path for path in self._uploads() if path not in self.before]:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.1)
+        return found
 
     def _uploads(self) -> list[str]:
         """As the server keeps them on its disk: its list of uploads answers for exact keys only."""
-        folder = self.minio.data / ".minio.sys/multipart"
-        return [str(p.relative_to(folder)) for p in folder.glob("*/*/xl.meta")]
+        folder = str(self.minio.data / ".minio.sys/multipart")
+        walk = os.walk(folder)  # unlike glob it bears that the server removes folders meanwhile
+        return [os.path.relpath(path, folder) for path, _, names in walk if "xl.meta" in names]
 
 
 class Job:
@@ -117,6 +125,7 @@ class Job:
         self.out = folder / "out"
         self.prefix = uuid.uuid4().hex[:12]
         self.options: list[str] = []
+        self.lease_s = LONG_LEASE_S
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.write(
@@ -171,6 +180,7 @@ class Job:
             *("--destination", "destination.json", "--state", self.state),
             *("--progress", "never", "--workers", str(self.cell.workers)),
             *("--set", "task_mb=1", "--set", "checkpoint_mb=1", "--set", "task_objects=2"),
+            *("--set", f"state_lease_seconds={self.lease_s}"),
             *self.options,
         ]
 
@@ -252,7 +262,7 @@ class Job:
         left += [
             p.name
             for p in self.folder.iterdir()
-            if p.name.endswith((".journal", ".ledger", ".tmp"))
+            if p.name.endswith((".journal", ".ledger", ".tmp")) and p.name != "stats.json.tmp"
         ]
         if self.cell.state == "s3":
             control = json.loads(self.control()[1])
@@ -279,14 +289,14 @@ class Job:
 
 def wait_until_stopped(pid: int) -> None:
     """Until the process stands at the place where it was to stop."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + WAIT_LIMIT_S
     while time.monotonic() < until:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         if state == "T":
             return
         assert state != "Z", "the run ended before the place where it was to stop"
         time.sleep(0.01)
-    raise AssertionError(f"process {pid} did not stop")
+    raise AssertionError(f"process {pid} did not stop:\n{where_it_hangs(pid)}")
 
 
 def places(job: Job) -> int:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
+import random
 import secrets
 import shutil
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_S = 60
+START_S = 240  # no outcome depends on it
 
 
 def minio_path() -> str:
@@ -28,10 +34,16 @@ def minio_path() -> str:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that was free a moment ago, of those the kernel gives to nobody unasked: what
+    runs beside us cannot get it by chance before the server does."""
+    limits = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(limits.read_text().split()[0]) if limits.exists() else 32768
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(max(1024, first // 2), first) if first > 2048 else 0
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise RuntimeError("no port is free")
 
 
 class Minio:
@@ -85,10 +97,7 @@ class Minio:
         }
 
     def client(self, endpoint: str | None = None) -> Any:
-        """A boto3 client of this server that does not retry."""
-        import boto3  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
-
+        """A boto3 client of this server; by way of another endpoint it does not retry."""
         return boto3.client(
             "s3",
             endpoint_url=endpoint or self.endpoint,
@@ -97,14 +106,15 @@ class Minio:
             region_name=self.region,
             config=Config(
                 s3={"addressing_style": "path"},
-                retries={"total_max_attempts": 1},
-                connect_timeout=10,
-                read_timeout=60,
+                retries={"total_max_attempts": 1 if endpoint else 5},
+                proxies={},
+                connect_timeout=120,
+                read_timeout=240,
             ),
         )
 
     def __enter__(self) -> Minio:
-        for _ in range(3):
+        for _ in range(5):
             if self._start():
                 return self
         raise RuntimeError(f"minio did not start: {self._log()}")
@@ -119,18 +129,17 @@ class Minio:
             self._process.wait()
 
     def restart(self) -> None:
-        """Start it again on the same port and data."""
+        """Start it again on the same data; its address is another one."""
         self.kill()
-        if not self._start(self.port):
-            raise RuntimeError(f"minio did not start again: {self._log()}")
+        self.__enter__()
 
     def _log(self) -> str:
         log = self.data.parent / "minio.log"
         return log.read_text(errors="replace")[-2000:] if log.exists() else ""
 
-    def _start(self, port: int = 0) -> bool:
+    def _start(self) -> bool:
         self.data.mkdir(parents=True, exist_ok=True)
-        self.port = port or free_port()
+        self.port = free_port()
         command = [minio_path(), "server", str(self.data), "--quiet"]
         command += ["--address", f"127.0.0.1:{self.port}"]
         setpriv = shutil.which("setpriv")
@@ -145,6 +154,11 @@ class Minio:
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
             "MINIO_CI_CD": "1",
+            # A slow disk or many requests at once are no reasons to refuse any.
+            "MINIO_API_REQUESTS_MAX": "400",
+            "MINIO_API_REQUESTS_DEADLINE": "5m",
+            "MINIO_DRIVE_MAX_TIMEOUT": "10m",
+            "_MINIO_DRIVE_ACTIVE_MONITORING": "off",
             **self.settings,
         }
         with (self.data.parent / "minio.log").open("wb") as log:
@@ -160,12 +174,16 @@ class Minio:
         return False
 
     def _ready(self) -> bool:
+        """It says so, and it is ours: whoever else got the port does not know the keys."""
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            url = f"{self.endpoint}/minio/health/cluster"
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+            with direct.open(f"{self.endpoint}/minio/health/cluster", timeout=60) as answer:
+                if answer.status != 200:
+                    return False
+            self.client().list_buckets()
+        except (OSError, http.client.HTTPException, BotoCoreError, ClientError):
             return False
+        return True
 
     def _stop(self) -> None:
         if self._process is None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from local_job import Job
 
+FIGURES = ("stats.json", "stats.json.tmp")  # renewed while a run goes on, of no consequence
 SOURCE = Path(__file__).resolve().parent.parent / "powerloss/record.c"
 
 
@@ -94,7 +95,7 @@ class Disk:
     def load(self, path: Path) -> Folder:
         folder = Folder()
         for item in path.iterdir():
-            if item.name == "stats.json":
+            if item.name in FIGURES:
                 continue
             if item.is_dir():
                 folder.now[item.name] = self.load(item)
@@ -257,6 +258,6 @@ def check_record(whole: Record, job: Job) -> None:
     there = {
         str(p.relative_to(job.folder)): p.read_bytes()
         for p in job.folder.rglob("*")
-        if p.is_file() and p.name != "stats.json"
+        if p.is_file() and p.name not in FIGURES
     }
     assert found == there, sorted(set(found) ^ set(there))

@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from limits import WAIT_LIMIT_S
+
 HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "expect", "te", "upgrade"}
 PIECE = 65536
 
@@ -184,6 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def serve(self) -> None:
+        with self.server.proxy.serving():
+            self.serve_one()
+
+    def serve_one(self) -> None:
         request = self.parse()
         fault = self.server.proxy.admit(request)
         try:
@@ -204,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         action = fault.action if fault else ""
         if fault is not None:
             if action == "delay":
-                time.sleep(fault.seconds)
+                self.server.proxy.stopping.wait(fault.seconds)
             elif action == "call" and fault.call is not None:
                 fault.call(request)
             elif action in ("status", "error200"):
@@ -259,8 +265,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
             request.bytes_out = len(body)
+            self.wfile.write(body)
 
     def rewritten(
         self,
@@ -277,8 +283,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", length)
         self.end_headers()
-        self.wfile.write(body)
         request.bytes_out = len(body)
+        self.wfile.write(body)
 
     def relay(
         self, request: Request, response: http.client.HTTPResponse, fault: Fault | None
@@ -349,6 +355,8 @@ class Proxy:
         self.connections = 0
         self.stopping = threading.Event()
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._active = 0
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.daemon = True
@@ -380,6 +388,23 @@ class Proxy:
             self.requests.clear()
             self.faults.clear()
             self.connections = 0
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
+        """Around each request, from its first line to the last byte of its answer."""
+        with self._lock:
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._active -= 1
+                self._idle.notify_all()
+
+    def settle(self) -> None:
+        """Wait until no request is under way, also none whose client went away."""
+        with self._lock:
+            assert self._idle.wait_for(lambda: self._active == 0, WAIT_LIMIT_S)
 
     def new_connection(self) -> int:
         """Number a client connection."""

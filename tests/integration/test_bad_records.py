@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from conftest import Headrace
+from limits import RUN_LIMIT_S
 from olake_job import FolderLake, Job
 
 CSV = b"id,name\n1,a\n2\n3,c\n4,d,e\n5,\xff\n6,f\n"
@@ -267,7 +268,7 @@ def test_killed_runs_quarantine_once(headrace_local: Headrace, tmp_path: Path) -
             cwd=fresh.folder,
             env={**headrace_local.environment, "HEADRACE_FAULT": f"kill:{nth}"},
             capture_output=True,
-            timeout=60,
+            timeout=RUN_LIMIT_S,
             check=False,
         )
         if done.returncode == 0:

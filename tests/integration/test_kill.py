@@ -7,8 +7,6 @@ smallest load runs, of larger ones a part; `make soak` runs all (tests/soak/kill
 
 from __future__ import annotations
 
-import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ from conftest import Headrace
 from kill_matrix import (
     CELLS,
     Cell,
-    Job,
     Place,
     kill_everywhere,
     kill_in_recovery,
@@ -92,21 +89,3 @@ def test_second_load_killed_anywhere(tmp_path: Path, place: Place, cell: Cell, s
 @pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
 def test_killed_during_recovery_too(tmp_path: Path, place: Place, cell: Cell) -> None:
     kill_in_recovery(place, tmp_path, cell, lake(tmp_path / "lake", 1), step=9)
-
-
-@pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
-def test_killed_at_any_time(tmp_path: Path, place: Place, cell: Cell) -> None:
-    want = lake(tmp_path / "lake", 3)
-    job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
-    began = time.monotonic()
-    assert job.sync().returncode == 0
-    took = time.monotonic() - began
-    for number in range(3):
-        job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
-        for _ in range(3):
-            run = job.start()
-            time.sleep(random.random() * took)
-            run.kill()
-            run.communicate()
-        job.resume(f"kill {number} at a random time")
-        assert job.rows() == want

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 from conftest import Headrace
 from kill_matrix import Cell, Job, Place, lake, places, wait_until_stopped
+from limits import RUN_LIMIT_S, WAIT_LIMIT_S
 from minio_server import Minio
-from proxy import Proxy
+from proxy import Proxy, Request
 
 ON_S3 = Cell("s3", "s3", "incremental", 1)
 
@@ -50,36 +52,75 @@ def test_disk_full_at_every_write(tmp_path: Path, place: Place, mode: str) -> No
 
 
 @pytest.fixture
-def own_place(headrace: Headrace, tmp_path: Path) -> Iterator[Place]:
+def own_server(tmp_path: Path) -> Iterator[Minio]:
     """A server of the test's own, to be stopped."""
     with Minio(tmp_path / "minio/data") as server:
-        client = server.client()
-        client.create_bucket(Bucket="own")
-        yield Place(headrace.path, server, client, "own", tmp_path)
+        server.client().create_bucket(Bucket="own")
+        yield server
+
+
+@pytest.fixture
+def own_proxy(own_server: Minio) -> Iterator[Proxy]:
+    """The address that stays while the server does not."""
+    with Proxy(own_server.address) as running:
+        yield running
+
+
+class Away:
+    """The first request meets no server; those behind it are held until there is one again."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.met = threading.Event()
+        self.back = threading.Event()
+
+    def __call__(self, request: Request) -> None:
+        with self.lock:
+            first = not self.met.is_set()
+            self.met.set()
+        if not first:
+            self.back.wait(WAIT_LIMIT_S)
 
 
 @pytest.mark.parametrize("retries", [0, 8])
 def test_server_stopped_and_started_mid_publish(
-    tmp_path: Path, own_place: Place, retries: int
+    tmp_path: Path, headrace: Headrace, own_server: Minio, own_proxy: Proxy, retries: int
 ) -> None:
     """The run is held at a place, the server killed and the run let go on: it waits for the server
     as long as it retries, or gives up; then the next run completes the commit."""
     want = lake(tmp_path / "lake", 1)
-    total = places(Job(own_place, tmp_path / "count", tmp_path / "lake", ON_S3))
+    client = own_server.client(own_proxy.endpoint)
+    place = Place(headrace.path, own_server, client, "own", tmp_path)
+
+    def a_job(name: str) -> Job:
+        return Job(place, tmp_path / name, tmp_path / "lake", ON_S3, own_proxy.endpoint)
+
+    def restart() -> None:
+        own_server.restart()
+        own_proxy.upstream = own_server.address
+
+    total = places(a_job("count"))
     for at in range(total // 2, total, 6):
-        job = Job(own_place, tmp_path / "job", tmp_path / "lake", ON_S3)
-        job.options = ["--set", f"retry_count={retries}", "--set", "timeout_seconds=5"]
+        job = a_job("job")
+        job.options = ["--set", f"retry_count={retries}"]
         run = job.start(f"stop:{at}")
         wait_until_stopped(run.pid)
-        own_place.minio.kill()
+        own_server.kill()
+        away = Away()
+        if retries > 0:
+            own_proxy.fault("call", times=-1, call=away)
         os.kill(run.pid, signal.SIGCONT)
         if retries == 0:
-            _, err = run.communicate(timeout=60)
+            _, err = run.communicate(timeout=RUN_LIMIT_S)
             assert run.returncode in (0, 1), f"place {at}: {err}"
-            own_place.minio.restart()
+            restart()
         else:
-            own_place.minio.restart()
-            _, err = run.communicate(timeout=60)
+            while run.poll() is None and not away.met.wait(0.05):
+                pass  # behind its last request it asks no more
+            restart()
+            own_proxy.reset()
+            away.back.set()
+            _, err = run.communicate(timeout=RUN_LIMIT_S)
             assert run.returncode == 0, f"place {at}: {err}"
         job.resume(f"the server stopped at place {at}")
         job.check(want, f"the server stopped at place {at} of {total}")
@@ -181,7 +222,7 @@ def test_state_changed_by_somebody_else(tmp_path: Path, place: Place) -> None:
     foreign = b'{"type":"STREAM","version":7,"streams":[]}'
     place.client.put_object(Bucket=place.bucket, Key=f"{job.prefix}/state.json", Body=foreign)
     os.kill(run.pid, signal.SIGCONT)
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=RUN_LIMIT_S)
     assert run.returncode == 7, err
     assert "it changed while this run held it" in err
     assert job.get(f"{job.prefix}/state.json") == foreign

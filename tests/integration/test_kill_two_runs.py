@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import Headrace
 from kill_matrix import Cell, Job, Place, lake, places, wait_until_stopped
+from limits import RUN_LIMIT_S
 from minio_server import Minio
 
 APPEND = Cell("folder", "local", "incremental", 1)
@@ -56,17 +57,18 @@ def test_two_runs_started_together(tmp_path: Path, place: Place, cell: Cell) -> 
 
 @pytest.mark.parametrize("cell", [APPEND, ON_S3], ids=str)
 def test_one_of_two_killed(tmp_path: Path, place: Place, cell: Cell) -> None:
+    """It dies at a place of its own, wherever the other is then, or was refused before."""
     want = lake(tmp_path / "lake", 1)
+    total = places_of(place, tmp_path, cell)
     for number in range(6):
         job = Job(place, tmp_path / "job", tmp_path / "lake", cell)
-        runs = [job.start(), job.start()]
-        time.sleep(0.02 * number)
-        runs[number % 2].kill()
-        for run in runs:
-            run.communicate()
-        assert runs[1 - number % 2].returncode in (0, 7)
+        doomed = f"kill:{1 + number * (total - 1) // 5}"
+        runs = [job.start("" if number % 2 else doomed), job.start(doomed if number % 2 else "")]
+        ends = [run.communicate()[1] for run in runs]
+        assert runs[number % 2].returncode in (-9, 0, 7), ends
+        assert runs[1 - number % 2].returncode in (0, 7), ends
         job.resume("one of two was killed")
-        assert job.rows() == want
+        job.check(want, "one of two was killed")
 
 
 def places_of(place: Place, folder: Path, cell: Cell) -> int:
@@ -83,7 +85,7 @@ def test_lease_of_a_stopped_run_is_taken_over(tmp_path: Path, place: Place, mode
     stopped = []
     for at in range(2, total + 1, 3):
         job = Job(place, tmp_path / f"job-{at}", tmp_path / "lake", cell)
-        job.options = ["--set", "state_lease_seconds=1"]
+        job.lease_s = 1
         run = job.start(f"stop:{at}")
         wait_until_stopped(run.pid)
         stopped.append((at, job, run))
@@ -94,7 +96,7 @@ def test_lease_of_a_stopped_run_is_taken_over(tmp_path: Path, place: Place, mode
         assert done.returncode == 0, f"place {at}: {done.stderr}"
         assert job.rows() == want
         os.kill(run.pid, signal.SIGCONT)
-        _, err = run.communicate(timeout=60)
+        _, err = run.communicate(timeout=RUN_LIMIT_S)
         assert run.returncode in (0, 7), f"place {at}: {err}"
         replaced += run.returncode == 7
         if run.returncode == 7:

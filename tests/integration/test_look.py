@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Headrace
+from limits import RUN_LIMIT_S
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_head_fails_when_its_output_cannot_be_written(
 ) -> None:
     with Path("/dev/full").open("wb") as full:
         process = headrace_local.start("head", "a.csv", cwd=small, stdout=full)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=RUN_LIMIT_S)
     assert process.returncode == 1
     assert b"standard output" in err
 

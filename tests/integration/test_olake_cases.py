@@ -351,7 +351,7 @@ def test_torn_files_name_their_place(job: Job, name: str) -> None:
     job.source(file_format=file_format)
     job.lake.put(f"s/{key}", body)
     job.select("s")
-    done = job.sync(timeout=30)
+    done = job.sync()
     assert done.code == 5, (done.code, done.err)
     for needle in needles:
         assert needle in done.err
@@ -365,7 +365,7 @@ def test_parquet_without_its_end(job: Job) -> None:
     job.source(file_format="parquet")
     job.lake.put("s/1.parquet", sink.getvalue()[:-10])
     job.select("s")
-    done = job.sync(timeout=30)
+    done = job.sync()
     assert done.code == 5
     assert "1.parquet" in done.err
 

@@ -6,12 +6,14 @@ import base64
 import json
 import re
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, Headrace
+from limits import RUN_LIMIT_S, WAIT_LIMIT_S
 from minio_server import Minio
 from olake_job import BucketLake, FolderLake, Job
 from proxy import Proxy
@@ -72,21 +74,23 @@ def test_stats_while_it_runs(
     job = Job(headrace, tmp_path / "job", BucketLake(s3, bucket, minio.environment(proxy.endpoint)))
     job.lake.put("s/1.csv", "id\n1\n")
     job.select("s")
-    proxy.fault("delay", kind="get", seconds=5.0, times=1)
+    seen = threading.Event()
+    proxy.fault("call", kind="get", times=1, call=lambda _: seen.wait(2 * WAIT_LIMIT_S) and None)
     running = headrace.start(*job.command(), cwd=job.folder)
     path = job.folder / "stats.json"
-    for _ in range(600):
+    for _ in range(20 * WAIT_LIMIT_S):
         if path.exists() or running.poll() is not None:
             break
         with pytest.raises(subprocess.TimeoutExpired):
             running.wait(0.05)
     assert running.poll() is None, running.communicate()
     stats = json.loads(path.read_text())
+    seen.set()
     assert set(stats) == STATS_KEYS
     assert stats["Synced Records"] == 0
     assert stats["Writer Threads"] >= 1
     assert stats["Estimated Remaining Time"] == "Not Determined"
-    assert running.wait(60) == 0
+    assert running.wait(RUN_LIMIT_S) == 0
     assert job.read("stats.json")["Synced Records"] == 1
 
 
@@ -160,11 +164,10 @@ def test_timeout_of_discover(
 ) -> None:
     job = Job(headrace, tmp_path / "job", BucketLake(s3, bucket, minio.environment(proxy.endpoint)))
     job.lake.put("s/1.csv", "id\n1\n")
-    proxy.fault("delay", kind="list", seconds=20.0, times=-1)
+    proxy.fault("delay", kind="list", seconds=600.0, times=-1)  # or until the test ends
     done = job.run(
         *("discover", "--config", "source.json"),
         *("--timeout", "1", "--max-discover-threads", "3"),
-        timeout=15,
     )
     assert done.code == 1
     assert "within 1 seconds" in done.err

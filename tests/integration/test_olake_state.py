@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Headrace
@@ -89,17 +88,22 @@ def test_olake_finished_the_chunks(job: Job) -> None:
     done = job.ok(*SMALL_STEPS)
     assert "another program" in done.err
     assert sorted(job.column("id")) == before
-    job.lake.put("s/5.csv", "id,pad\n5000,y\n", **later(job.lake))
+    put_later(job.lake, "s/5.csv", "id,pad\n5000,y\n")
     job.ok()
     assert sorted(job.column("id")) == [*before, 5000]
 
 
-def later(lake: Lake) -> dict[str, Any]:
-    """A time beyond the adopted cursor's second, where the lake lets a test set it."""
-    if isinstance(lake, FolderLake):
-        return {"when": 4_000_000_000}
-    time.sleep(1.1)  # the server's clock must reach the next second
-    return {}
+def put_later(lake: Lake, key: str, body: str) -> None:
+    """Store an object whose time is beyond the second of all others, as the adopted cursor's is."""
+    if not isinstance(lake, BucketLake):
+        lake.put(key, body, when=4_000_000_000)
+        return
+    listed = lake.s3.list_objects_v2(Bucket=lake.bucket, Prefix="d/s/")["Contents"]
+    newest = max(item["LastModified"] for item in listed)
+    lake.put(key, body)
+    while lake.s3.head_object(Bucket=lake.bucket, Key=f"d/{key}")["LastModified"] <= newest:
+        time.sleep(0.1)
+        lake.put(key, body)
 
 
 def test_olake_left_chunks(job: Job) -> None:

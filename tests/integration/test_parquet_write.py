@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{PROGRAM} is not built")
     out = tmp_path_factory.mktemp("parquet")
     env = {**os.environ, "HEADRACE_PARQUET_OUT": str(out)}
-    subprocess.run([PROGRAM], check=True, env=env, capture_output=True, timeout=300)
+    subprocess.run([PROGRAM], check=True, env=env, capture_output=True, timeout=900)
     return out
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import Headrace
 from kill_matrix import Cell, Job, Place, lake, places, wait_until_stopped
+from limits import RUN_LIMIT_S
 from minio_server import Minio
 from proxy import Proxy
 
@@ -162,7 +163,7 @@ def test_interrupted_run_lets_go(job: Job, tmp_path: Path) -> None:
         assert json.loads(job.control()[1])["owner"] != ""
         run.send_signal(signal.SIGINT)
         run.send_signal(signal.SIGCONT)
-        _, err = run.communicate(timeout=60)
+        _, err = run.communicate(timeout=RUN_LIMIT_S)
         assert run.returncode in (0, 130), err
         assert json.loads(job.control()[1])["owner"] == "", f"place {at}: {err}"
         job.resume(f"interrupted at place {at}")

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Headrace, Result
+from limits import RUN_LIMIT_S
 from local_job import Job, lake
 from minio_server import Minio
 
@@ -372,7 +373,7 @@ class ManyObjects(Job):
             env={**self.headrace.environment, "HEADRACE_FAULT": fault},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=RUN_LIMIT_S,
         )
 
 

@@ -9,6 +9,7 @@ STEP: only every STEPth place (1: all).
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests/integration"))
 from kill_matrix import (  # noqa: E402
     CELLS,
     Cell,
+    Job,
     Place,
     kill_everywhere,
     kill_in_recovery,
@@ -41,6 +43,24 @@ def run_cell(place: Place, folder: Path, cell: Cell, step: int) -> list[tuple[in
     return results
 
 
+def kill_at_any_time(place: Place, folder: Path, cell: Cell) -> None:
+    """Not at the counted places only: also while requests are under way."""
+    want = lake(folder / "lake", 3)
+    job = Job(place, folder / "job", folder / "lake", cell)
+    began = time.monotonic()
+    assert job.sync().returncode == 0
+    took = time.monotonic() - began
+    for number in range(30):
+        job = Job(place, folder / "job", folder / "lake", cell)
+        for _ in range(3):
+            run = job.start()
+            time.sleep(random.random() * took)
+            run.kill()
+            run.communicate()
+        job.resume(f"kill {number} at a random time")
+        assert job.rows() == want
+
+
 def main() -> int:
     step = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     program = Path(os.environ.get("HEADRACE", ROOT / "build/headrace"))
@@ -55,6 +75,7 @@ def main() -> int:
             began = time.monotonic()
             try:
                 results[cell] = run_cell(place, base / str(cell), cell, step)
+                kill_at_any_time(place, base / str(cell) / "any", cell)
                 shutil.rmtree(base / str(cell))
                 print(f"kill {cell}: {time.monotonic() - began:.0f} s", flush=True)
             except AssertionError as wrong:
