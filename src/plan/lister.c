@@ -8,6 +8,12 @@
  * needs. The reader takes pages from the first range; later ranges wait with theirs, bounded by
  * BUFFERED_PAGES_MAX. A store that does not honour start-after is listed in one range.
  *
+ * Where the delimiter listing showed nothing but folders and they hold pages rather than keys, a
+ * range is a run of folders, each asked for by its own prefix: a server that walks its disks (as
+ * MinIO) walks on behind the border of a range it knows only the beginning of. What folders cost
+ * beyond a plain listing, a last page each, is counted like splits; when too many are small, the
+ * rest is walked plainly again.
+ *
  * Width helps only where pages come as fast beside each other as alone. A server that walks its
  * disks for each range, or is short of processors, answers many requests later than one after
  * another; so the number of requests at a time starts at two, doubles while each round of pages
@@ -24,6 +30,7 @@
 #define HEAD_PAGES_MAX 8
 #define FOLDER_PROBES_MAX 4
 #define WIDTH_MAX 32
+#define FOLDER_PAGES 3 /* pages of a folder that is worth being asked for by itself */
 
 struct page {
     struct hr_list_page list;
@@ -35,6 +42,8 @@ struct page {
 struct range {
     char *start_after;  /* NULL: the beginning */
     char *end;          /* the last key it may give; NULL: open */
+    bool before_end;    /* end itself is the next range's */
+    size_t at, stop;    /* folders [at, stop), asked for one by one; at == stop: plainly */
     char *token;        /* of the next page */
     char *first, *last; /* first and last key of the newest page; NULL before it */
     struct page *pages, **tail;
@@ -58,10 +67,11 @@ struct hr_lister {
 
     char **folders; /* candidates for cuts, in order */
     size_t n_folders;
-    int probes;      /* delimiter listings asked */
-    bool probed;     /* no more of them */
-    uint64_t extras; /* requests that a plain listing would not have needed, at most */
-    double ahead;    /* pages between guesses; doubles as they hit */
+    bool only_folders; /* there were no keys between them, and the answer was whole */
+    int probes;        /* delimiter listings asked */
+    bool probed;       /* no more of them */
+    uint64_t extras;   /* requests that a plain listing would not have needed, at most */
+    double ahead;      /* pages between guesses; doubles as they hit */
     struct hr_list_pace pace;
 
     bool threaded, stop;
@@ -130,6 +140,16 @@ static void swap_text(char **slot, char *text) {
     *slot = text;
 }
 
+/* How many of the page's items are the range's. */
+static size_t up_to_end(const struct range *range, const struct hr_list_page *list) {
+    if (range->end == NULL) {
+        return list->count;
+    }
+    const size_t n = up_to(list, range->end);
+    return n > 0 && range->before_end && strcmp(list->items[n - 1].key, range->end) == 0 ? n - 1
+                                                                                         : n;
+}
+
 /* The store ignored start-after. When the range before still runs, it takes this one's keys over
  * and this one goes; otherwise this one stays and passes over what the others have. True: it is
  * gone. */
@@ -139,11 +159,12 @@ static bool fold_range(struct hr_lister *l, struct range *range) {
         before = before->link;
     }
     l->stats.serial = true;
-    if (before == NULL || before->done) {
+    if (before == NULL || before->done || before->at != range->at || before->stop != range->stop) {
         range->from_top = true;
         return false;
     }
     swap_text(&before->end, range->end);
+    before->before_end = range->before_end;
     range->end = NULL;
     before->link = range->link;
     free_range(range);
@@ -162,6 +183,44 @@ static void queue_page(struct hr_lister *l, struct range *range, struct page *pa
     l->buffered++;
 }
 
+/* Requests beyond the needed ones that the pages so far pay for. */
+static uint64_t allowed_extras(const struct hr_lister *l) {
+    uint64_t pages = l->stats.pages;
+    if (l->n_folders) { /* not flat: be quicker about it, but not on a few pages */
+        uint64_t most = (uint64_t)l->width + FOLDER_PROBES_MAX + pages / 8;
+        return most < pages / 2 + 1 ? most : pages / 2 + 1;
+    }
+    return pages / 20;
+}
+
+/* The range's folder was listed to its end; true: it goes on with the next, or plainly behind this
+ * one when folders cost too much. Lock held. */
+static bool next_folder(struct hr_lister *l, struct range *range) {
+    if (range->stop - range->at < 2) {
+        return false;
+    }
+    if (l->extras < allowed_extras(l)) {
+        l->extras++;
+        range->at++;
+        return true;
+    }
+    char *from = hr_strdup(l->folders[range->at]);
+    char *end = range->stop < l->n_folders ? hr_strdup(l->folders[range->stop]) : NULL;
+    if (from == NULL || (range->stop < l->n_folders && end == NULL)) {
+        hr_free(from);
+        hr_free(end);
+        range->at++; /* costs requests, no keys */
+        return true;
+    }
+    from[strlen(from) - 1] = '/' + 1; /* above every key of this folder, not above the next one */
+    swap_text(&range->start_after, from);
+    swap_text(&range->end, end);
+    range->before_end = true;
+    range->fresh = true;
+    range->at = range->stop = 0;
+    return true;
+}
+
 /* A page came for the range: cut it at the range's borders, queue it. Takes the page. Lock held. */
 static void take_page(struct hr_lister *l, struct range *range, struct page *page) {
     struct hr_list_page *list = &page->list;
@@ -174,25 +233,25 @@ static void take_page(struct hr_lister *l, struct range *range, struct page *pag
         return;
     }
     page->next = range->from_top ? up_to(list, range->start_after) : 0;
-    page->count = range->end ? up_to(list, range->end) : list->count;
-    range->done = list->next_token == NULL || page->count < list->count;
+    page->count = up_to_end(range, list);
+    const bool cut = page->count < list->count;
     swap_text(&range->token, hr_strdup(list->next_token));
     if (list->next_token && range->token == NULL) {
         range->rc = hr_fail(&range->err, HR_E_NOMEM, "out of memory while listing");
-        range->done = true;
     }
     if (page->count <= page->next) {
         free_page(page);
-        return;
+    } else {
+        queue_page(l, range, page);
     }
-    queue_page(l, range, page);
+    range->done = cut || range->rc != 0 || (range->token == NULL && !next_folder(l, range));
 }
 
 /* One LIST for the range. Lock held on entry and return, given up in between. */
 static void fetch(struct hr_lister *l, struct range *range) {
     struct page *page = hr_calloc(1, sizeof *page);
     struct hr_list_query query = {
-        .prefix = l->conf.prefix,
+        .prefix = range->at < range->stop ? l->folders[range->at] : l->conf.prefix,
         .start_after = range->token ? NULL : range->start_after,
         .token = range->token,
         .page_size = l->page_size,
@@ -226,16 +285,6 @@ static void fetch(struct hr_lister *l, struct range *range) {
 
 /* ---- splitting ------------------------------------------------------------------------------- */
 
-/* Requests beyond the needed ones that the pages so far pay for. */
-static uint64_t allowed_extras(const struct hr_lister *l) {
-    uint64_t pages = l->stats.pages;
-    if (l->n_folders) { /* not flat: be quicker about it, but not on a few pages */
-        uint64_t most = (uint64_t)l->width + FOLDER_PROBES_MAX + pages / 8;
-        return most < pages / 2 + 1 ? most : pages / 2 + 1;
-    }
-    return pages / 20;
-}
-
 /* Does the page's range of keys cross folders below the prefix? */
 static bool crosses_folders(const struct hr_lister *l, const struct range *range) {
     size_t len = strlen(l->conf.prefix);
@@ -262,6 +311,16 @@ static int keep_folders(struct hr_lister *l, const struct hr_list_page *list) {
     return 0;
 }
 
+/* Does the answer show all there is, and no keys but the prefix itself? */
+static bool only_folders(const struct hr_list_page *list, const char *prefix) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (!list->items[i].is_prefix && strcmp(list->items[i].key, prefix) != 0) {
+            return false;
+        }
+    }
+    return list->next_token == NULL;
+}
+
 /* Ask for the folders below the prefix; when there is but one, below that. Lock given up meanwhile.
  */
 static void probe_folders(struct hr_lister *l) {
@@ -278,8 +337,8 @@ static void probe_folders(struct hr_lister *l) {
         int rc = l->conf.store->driver->list(l->conf.store, &query, &list, NULL);
         pthread_mutex_lock(&l->lock);
         bool one = rc == 0 && list.count == 1 && list.items[0].is_prefix && !list.next_token;
-        if (rc == 0 && !one) {
-            (void)keep_folders(l, &list); /* fewer candidates, nothing worse */
+        if (rc == 0 && !one) { /* memory short: fewer candidates, nothing worse */
+            l->only_folders = only_folders(&list, prefix) && keep_folders(l, &list) == 0;
         }
         swap_text(&prefix, one ? hr_strndup(list.items[0].key, list.items[0].key_len) : NULL);
         hr_list_page_release(&list);
@@ -301,22 +360,32 @@ static const char *middle_folder(const struct hr_lister *l, const struct range *
     return high > low ? l->folders[low + (high - low) / 2] : NULL;
 }
 
-/* Cut the range at a key beyond what it has listed. False: it cannot be cut. */
-static bool split_range(struct hr_lister *l, struct range *range) {
-    char guess[HR_KEY_MAX];
-    if (range->done || range->last == NULL || range->first == NULL) {
-        return false;
+/* Folders that begin up to `key`. */
+static size_t folders_up_to(const struct hr_lister *l, const char *key) {
+    size_t n = 0;
+    while (n < l->n_folders && strcmp(l->folders[n], key) <= 0) {
+        n++;
     }
-    const char *cut = middle_folder(l, range);
-    if (cut == NULL && hr_guess_split(range->first, range->last, range->end, l->ahead, guess)) {
-        cut = guess;
-        l->ahead *= range->end ? 1 : 2;
+    return n;
+}
+
+enum by_folder { BY_KEY, BY_FOLDER, NOT_YET };
+
+/* How the rest of a plainly walked range is to be cut, going by the pages that folders took. */
+static enum by_folder how_to_cut(const struct hr_lister *l, const struct range *range) {
+    if (!l->only_folders || (range->end && !range->before_end) || range->last == NULL) {
+        return BY_KEY;
     }
-    if (cut == NULL) {
-        return false;
+    const size_t begun = folders_up_to(l, range->last);
+    const size_t stop = range->end ? folders_up_to(l, range->end) - 1 : l->n_folders;
+    if (begun >= stop || l->stats.pages + 1 < begun * FOLDER_PAGES) {
+        return BY_KEY;
     }
-    struct range *rest = new_range(cut, range->end);
-    char *end = hr_strdup(cut);
+    return l->stats.pages < begun * FOLDER_PAGES ? NOT_YET : BY_FOLDER;
+}
+
+/* Insert `rest` behind the range, which ends where that begins. Takes both, either may be NULL. */
+static bool put_rest(struct hr_lister *l, struct range *range, struct range *rest, char *end) {
     if (rest == NULL || end == NULL) {
         if (rest) {
             free_range(rest);
@@ -329,6 +398,58 @@ static bool split_range(struct hr_lister *l, struct range *range) {
     range->link = rest;
     l->extras++;
     l->stats.split = true;
+    return true;
+}
+
+/* The folders from `at` on become a range of their own. */
+static bool split_at_folder(struct hr_lister *l, struct range *range, size_t at, size_t stop) {
+    struct range *rest = new_range(NULL, NULL);
+    if (rest) {
+        rest->at = at;
+        rest->stop = stop;
+    }
+    if (!put_rest(l, range, rest, hr_strdup(l->folders[at]))) {
+        return false;
+    }
+    range->before_end = true;
+    range->stop = range->stop ? at : 0;
+    return true;
+}
+
+/* Cut the range beyond what it has listed. False: it cannot be cut. */
+static bool split_range(struct hr_lister *l, struct range *range) {
+    char guess[HR_KEY_MAX];
+    if (!range->done && range->stop - range->at > 1) {
+        return split_at_folder(l, range, range->at + 1 + (range->stop - range->at - 1) / 2,
+                               range->stop);
+    }
+    if (range->done || range->last == NULL || range->first == NULL) {
+        return false;
+    }
+    const bool plain = range->at == range->stop;
+    const enum by_folder how = plain ? how_to_cut(l, range) : BY_KEY;
+    if (how != BY_KEY) {
+        const size_t stop = range->end ? folders_up_to(l, range->end) - 1 : l->n_folders;
+        return how == BY_FOLDER && split_at_folder(l, range, folders_up_to(l, range->last), stop);
+    }
+    const char *cut = plain ? middle_folder(l, range) : NULL;
+    if (cut == NULL && hr_guess_split(range->first, range->last, range->end, l->ahead, guess)) {
+        cut = guess;
+        l->ahead *= range->end ? 1 : 2;
+    }
+    if (cut == NULL) {
+        return false;
+    }
+    struct range *rest = new_range(cut, range->end);
+    if (rest) {
+        rest->before_end = range->before_end;
+        rest->at = range->at;
+        rest->stop = range->stop;
+    }
+    if (!put_rest(l, range, rest, hr_strdup(cut))) {
+        return false;
+    }
+    range->before_end = false;
     return true;
 }
 

@@ -16,6 +16,9 @@ struct fake {
     bool ignore_start_after;
     int fail_at; /* request number that fails, 0 never */
     int requests;
+    int by_prefix;  /* listings of a folder deeper than the year */
+    size_t hold_at; /* a page from this key on waits for the first of those; 0 none does */
+    pthread_cond_t changed;
     pthread_mutex_t lock;
 };
 
@@ -38,6 +41,13 @@ static int fake_list(struct hr_store *store, const struct hr_list_query *q,
     struct fake *f = (struct fake *)store;
     pthread_mutex_lock(&f->lock);
     int number = ++f->requests;
+    if (strstr(q->prefix, "month=")) {
+        f->by_prefix++;
+        pthread_cond_broadcast(&f->changed);
+    }
+    while (f->hold_at && q->token && strtoul(q->token, NULL, 10) >= f->hold_at && !f->by_prefix) {
+        pthread_cond_wait(&f->changed, &f->lock);
+    }
     pthread_mutex_unlock(&f->lock);
     if (number == f->fail_at) {
         return hr_fail(err, HR_E_STORE, "could not list: told to fail");
@@ -85,6 +95,7 @@ static void fake_init(struct fake *f, size_t count, void (*make)(size_t i, char 
     f->keys = calloc(count, sizeof *f->keys);
     f->count = count;
     pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->changed, NULL);
     for (size_t i = 0; i < count; i++) {
         char key[200];
         make(i, key);
@@ -98,6 +109,7 @@ static void fake_free(struct fake *f) {
         free(f->keys[i]);
     }
     free(f->keys);
+    pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);
 }
 
@@ -116,6 +128,32 @@ static void in_folders(size_t i, char *out) {
     size_t day = i / 300;
     snprintf(out, 200, "lake/year=2024/month=%02zu/day=%02zu/part-%05zu.csv", 1 + day / 28,
              1 + day % 28, i % 300);
+}
+
+/* Folders of many pages, each with a key of its own name. */
+static void big_folders(size_t i, char *out) {
+    const size_t month = i / 8000;
+    int n = snprintf(out, 200, "lake/year=2024/month=%02zu/", 1 + month);
+    if (i % 8000 != 0) {
+        snprintf(out + n, 200 - (size_t)n, "day=%02zu/%05zu", i % 28, i);
+    }
+}
+/* A large folder, then thousands with a key or two, then a large one. */
+static void uneven_folders(size_t i, char *out) {
+    if (i < 9000 || i >= 16000) {
+        snprintf(out, 200, "lake/%s/%06zu", i < 9000 ? "a" : "z", i);
+    } else {
+        snprintf(out, 200, "lake/user-%05zu/%s", i / 2, i % 2 ? "file" : "");
+    }
+}
+/* Large folders with keys between them whose names sort around the slash. */
+static void loose_keys(size_t i, char *out) {
+    if (i % 500 == 0) {
+        snprintf(out, 200, "lake/d%zu%s", i / 6000, i % 1000 ? ".txt" : i % 1500 ? "0" : "");
+        snprintf(out + strlen(out), 40, "%zu", i);
+    } else {
+        snprintf(out, 200, "lake/d%zu/%05zu", i / 6000, i);
+    }
 }
 
 /* List all; checks order and completeness. */
@@ -143,15 +181,15 @@ static struct hr_lister_stats list_all(struct fake *f, const char *prefix, int w
 
 static void test_all_keys_at_any_width(void **state) {
     (void)state;
-    static void (*const shapes[])(size_t, char *) = {flat_numbers, flat_hex, flat_words,
-                                                     in_folders};
+    static void (*const shapes[])(size_t, char *) = {
+        flat_numbers, flat_hex, flat_words, in_folders, big_folders, uneven_folders, loose_keys};
     static const size_t counts[] = {0, 1, 999, 1000, 1001, 5000, 23456};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
             struct fake f;
             fake_init(&f, counts[c], shapes[s]);
             for (int width = 1; width <= 8; width += 7) {
-                list_all(&f, s == 3 ? "lake/" : "flat/", width);
+                list_all(&f, s >= 3 ? "lake/" : "flat/", width);
                 list_all(&f, "", width);
             }
             fake_free(&f);
@@ -186,9 +224,33 @@ static void test_folders_split(void **state) {
     fake_free(&f);
 }
 
+/* Folders of many pages are asked for by their prefix: the plain walk is held until one is. */
+static void test_folders_by_prefix(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f, 96000, big_folders);
+    f.hold_at = 5000;
+    struct hr_lister_stats stats = list_all(&f, "lake/", 8);
+    assert_true(stats.split);
+    assert_true(f.by_prefix > 0);
+    assert_true(stats.requests <= 96 + 24); /* width, probes and an eighth of the pages */
+    fake_free(&f);
+}
+
+/* Many small folders behind a large one do not cost a request each. */
+static void test_uneven_folders(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f, 25000, uneven_folders);
+    struct hr_lister_stats stats = list_all(&f, "lake/", 8);
+    assert_true(stats.requests <= 25 + 17);
+    fake_free(&f);
+}
+
 static void test_ignored_start_after(void **state) {
     (void)state;
-    static void (*const shapes[])(size_t, char *) = {flat_numbers, flat_hex, in_folders};
+    static void (*const shapes[])(size_t, char *) = {flat_numbers, flat_hex, in_folders,
+                                                     big_folders, uneven_folders};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         struct fake f;
         fake_init(&f, 30000, shapes[s]);
@@ -357,6 +419,8 @@ int main(void) {
         cmocka_unit_test(test_all_keys_at_any_width),
         cmocka_unit_test(test_flat_budget),
         cmocka_unit_test(test_folders_split),
+        cmocka_unit_test(test_folders_by_prefix),
+        cmocka_unit_test(test_uneven_folders),
         cmocka_unit_test(test_ignored_start_after),
         cmocka_unit_test(test_failures_end_the_listing),
         cmocka_unit_test(test_close_early),
