@@ -12,7 +12,8 @@ enum hr_codec_flags {
     HR_CODEC_CONCAT = 1,   /* members may follow one another; the decoder reads them all */
     HR_CODEC_BLOCK = 2,    /* decode_block / encode_block work */
     HR_CODEC_NO_MAGIC = 4, /* cannot be told from its first bytes (brotli, raw blocks) */
-    HR_CODEC_MEMBER = 8    /* what encode_block makes is a whole stream with its checks */
+    HR_CODEC_MEMBER = 8,   /* what encode_block makes is a whole stream with its checks */
+    HR_CODEC_FORMS = 16    /* has stream forms that probe does not know (bare snappy, Hadoop's) */
 };
 
 /* One call of a streaming decoder or encoder: consume from in, produce to out. The codec moves the

@@ -44,8 +44,12 @@ static int source_fail(struct codec_source *src, int code, struct hr_error *why)
     if (hint[0] != '\0') {
         hr_error_hint(err, "%s", hint);
     } else if (src->made == 0 && strstr(reason, "does not start as") != NULL) {
-        hr_error_hint(err, "if it is not compressed, rename it, or read it by its name with "
-                           "compression=none");
+        const bool sure = (src->codec->flags & (HR_CODEC_NO_MAGIC | HR_CODEC_FORMS)) == 0;
+        hr_error_hint(err,
+                      "if it is not compressed, rename it, or read it by its name with "
+                      "compression=none%s%s%s",
+                      sure ? "; with compression=" : "", sure ? src->codec->name : "",
+                      sure ? " its first bytes decide, not the name" : "");
     }
     hr_error_object(err, src->base.name);
     return code;

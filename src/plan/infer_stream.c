@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "plan/sample.h"
 
@@ -248,6 +249,30 @@ static int meet_floor(const struct hr_schema *floor, struct hr_schema **schema) 
     return rc;
 }
 
+/* A table of one column whose name holds what often stands between fields was cut at the wrong
+ * character, which no reader can know. */
+static void doubt_delimiter(const struct hr_settings *settings, const struct hr_infer_job *job,
+                            const struct hr_schema *schema) {
+    const char *told = settings->format.csv.delimiter;
+    if (schema->n_fields != 1 || (told != NULL && *told) || job->n_samples == 0) {
+        return;
+    }
+    const char *mark = strpbrk(schema->fields[0].name, ";\t|,");
+    if (mark != NULL) {
+        char shown[100];
+        hr_printable(hr_slice_str(schema->fields[0].name), 80, shown, sizeof shown);
+        hr_log(HR_LOG_WARN,
+               "the only column of '%.200s' is \"%s\": if fields end at %s, set "
+               "csv_delimiter to \"%.*s\"",
+               job->samples[0].key, shown,
+               *mark == '\t'  ? "tabs"
+               : *mark == ';' ? "semicolons"
+               : *mark == '|' ? "bars"
+                              : "commas",
+               *mark == '\t' ? 2 : 1, *mark == '\t' ? "\\t" : mark);
+    }
+}
+
 /* sum NULL: nothing was seen, the floor alone counts. */
 static int finish_schema(const struct hr_settings *settings, struct hr_infer_job *job,
                          const struct hr_schema *sum) {
@@ -277,6 +302,7 @@ static int finish_schema(const struct hr_settings *settings, struct hr_infer_job
         hr_schema_unref(schema);
         return rc;
     }
+    doubt_delimiter(settings, job, schema);
     job->schema = schema;
     return 0;
 }

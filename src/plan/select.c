@@ -172,17 +172,25 @@ static bool choose_format(const struct hr_selector *s, const struct hr_list_item
     return same_family(by_key, s->format);
 }
 
+/* Do the first bytes always tell whether something is a stream of the codec? */
+static bool tells_itself(const struct hr_codec *codec) {
+    return (codec->flags & (HR_CODEC_NO_MAGIC | HR_CODEC_FORMS)) == 0;
+}
+
 /* How the object is inflated; false: it cannot be, or must not. */
 static bool choose_codec(const struct hr_selector *s, const struct hr_list_item *item, bool by_name,
                          struct hr_object *out) {
     size_t cut = 0;
     bool inside = out->format && (out->format->flags & HR_FMT_CODEC_INSIDE);
-    const char *told = s->settings->files.compression;
+    const struct hr_codec *told = s->codec;
     out->codec = hr_codec_by_key(item->key, item->key_len, &cut);
     if (out->codec && by_name && (s->never_inflate || inside)) {
         out->codec = NULL; /* the end of this one name is known to say nothing */
-    } else if (out->codec && told && strcmp(told, out->codec->name) == 0) {
+    } else if (out->codec && told == out->codec && tells_itself(told)) {
         out->codec = NULL; /* told so for all files: a plain one among them is read as plain */
+    } else if (!out->codec && told && !tells_itself(told) && !inside) {
+        out->codec = told; /* nothing else says so */
+        return true;
     } else if (out->codec) {
         return out->codec->missing == NULL && !s->never_inflate && !inside;
     }

@@ -86,8 +86,10 @@ const struct hr_option hr_rows_files[] = {
          "Format of the files: csv, tsv, json, jsonl, parquet, avro, text, or auto: by extension, "
          "then by the first bytes."},
     {FIELD(hr_file_opts, compression), .type = HR_OPT_STRING, SINCE,
-     .text = "Unset: by extension, then by the first bytes. gzip (or another codec): take its "
-             "extension too and read plain files as plain. none: never inflate."},
+     .text = "Unset: by extension, then by the first bytes. gzip, bzip2 or zstd: take its "
+             "extension too, the first bytes decide and plain files are read as plain. lz4, snappy "
+             "or brotli, which the first bytes may not tell: every file without another codec's "
+             "extension is inflated. none: never inflate."},
     {FIELD(hr_file_opts, max_inflate_ratio), .type = HR_OPT_INT, .def = "1000", RANGE(1, 1e12),
      SINCE,
      .text = "Stop at a compressed object that grows more than so many times, once 256 MiB of it "

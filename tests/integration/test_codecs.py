@@ -254,3 +254,27 @@ def test_a_bomb_is_stopped(headrace_local: Headrace, tmp_path: Path, suffix: str
     assert result.code == 5
     assert "max_inflated_gb" in result.err
     assert not (tmp_path / "out.csv").exists()
+
+
+NAMES = {"gz": "gzip", "bz2": "bzip2", "zst": "zstd", "br": "brotli"}
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_the_option_beside_other_names(
+    headrace_local: Headrace, tmp_path: Path, suffix: str
+) -> None:
+    """A codec that is named is taken whatever the file's name says; where first bytes tell, plain
+    files among its files are read as plain."""
+    small = b'a,b\n1,"x,y"\n'
+    option = ("--set", f"compression={NAMES.get(suffix, suffix)}")
+    words = ("-", "--format", "csv", "--set", "file_format=csv", *option)
+    for name in (f"in.csv.{suffix}", "in.csv", "in.dat", "in"):
+        (tmp_path / name).write_bytes(PACK[suffix](small))
+        assert headrace_local.ok("copy", name, *words).out.encode() == small, name
+    (tmp_path / f"plain.csv.{suffix}").write_bytes(small)
+    done = headrace_local("copy", f"plain.csv.{suffix}", *words)
+    assert (done.code == 0) == (suffix in ("gz", "bz2", "zst")), done.err
+    named = headrace_local("copy", f"plain.csv.{suffix}", "-", "--format", "csv")
+    assert named.code == 5
+    if suffix in ("gz", "bz2", "zst"):
+        assert f"with {option[1]} its first bytes decide" in named.err

@@ -592,3 +592,49 @@ def test_text_is_one_row_a_line(read: Read, run: Callable[..., Result]) -> None:
     many = [rand.choice(["", "x", "z" * 300, "é,é"]) for _ in range(40000)]
     got = read("\n".join(many) + "\n", "in.txt", task_mb="1")
     assert [row["line"] for row in got] == many
+
+
+# ---- first lines that are no header ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "remedy"),
+    [
+        (b'{"a":1,"b":2}\n{"a":3,"b":4}\n', "it is JSON", "file_format=json"),
+        (b'[\n{"a":1}\n]\n', "it is JSON", "file_format=json"),
+        (b"<?xml version='1.0'?>\n<Error>AccessDenied</Error>\n", "it is XML", "error page"),
+        (b"<!doctype html><p>404</p>\n", "it is HTML", "error page"),
+        ("a,b\n1,2\n".encode("utf-16-be"), "name 1 holds a NUL byte", "csv_encoding=utf-16le or"),
+        (b"sep=;\r\na;b\r\n1;2\r\n", "names the delimiter", 'csv_delimiter to ";"'),
+        (b"sep=,\na,b\n1,2\n", "names the delimiter", 'csv_delimiter to ","'),
+        (gzip.compress(b"a\n1\n") * 2, "not valid UTF-8", "begins as gzip data does"),
+    ],
+)
+def test_a_first_line_that_is_no_header(
+    run: Callable[..., Result], data: bytes, what: str, remedy: str
+) -> None:
+    name = "in.csv"
+    if data[:2] == b"\x1f\x8b":
+        data, name = gzip.compress(data), "in.csv.gz"
+    result = run(data, name)
+    assert result.code == 5
+    assert what in result.err
+    assert remedy in result.err
+    assert name in result.err
+
+
+def test_the_remedies_work(read: Read) -> None:
+    assert read(b'{"a":1}\n', file_format="json") == [{"a": 1}]
+    utf16 = "a,b\n1,2\n".encode("utf-16-be")
+    assert read(utf16, csv_encoding="utf-16be") == [{"a": 1, "b": 2}]
+    sep = b"sep=;\r\na;b\r\n1;2\r\n"
+    assert read(sep, csv_skip_rows="1", csv_delimiter=";") == [{"a": 1, "b": 2}]
+
+
+def test_a_doubtful_delimiter_is_told(run: Callable[..., Result]) -> None:
+    for mark in (";", "|", "\t"):
+        told = run(f"a{mark}b\n1{mark}2\n")
+        assert told.code == 0
+        assert "the only column of 'in.csv'" in told.err
+        assert 'csv_delimiter to "' + mark.replace("\t", "\\t") + '"' in told.err
+        assert "only column" not in run(f"a{mark}b\n1{mark}2\n", csv_delimiter=",").err

@@ -4,9 +4,11 @@
  * Empty names are made up too; a name met again gets _1, _2 … until it is unique.
  */
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "codec/codec.h"
 #include "format/csv/csv_internal.h"
 
 void hr_csv_names_release(struct csv_names *names) {
@@ -125,29 +127,99 @@ static int make_unique(struct csv_names *names, struct hr_error *err) {
 
 /* ---- sources of names ---- */
 
+static int header_fail(const struct csv_tokens *t, struct hr_error *err) {
+    hr_error_place(err, t->in.base, t->line, NULL);
+    hr_error_object(err, t->in.src->name);
+    return HR_E_FORMAT;
+}
+
+/* The hint to a name that is none: what the file begins as, else `otherwise`. */
+static void hint_other(const struct csv_tokens *t, size_t column, const char *otherwise,
+                       struct hr_error *err) {
+    const uint8_t *start = t->in.text + t->cell_starts[0];
+    const size_t len = t->cell_ends[column] - t->cell_starts[0];
+    const char *other = len >= 4 && memcmp(start, "PAR1", 4) == 0      ? "parquet"
+                        : len >= 4 && memcmp(start, "Obj\x01", 4) == 0 ? "avro"
+                                                                       : NULL;
+    const struct hr_codec *codec = hr_codec_by_magic(start, len);
+    if (other != NULL) {
+        hr_error_hint(err, "it begins as a file of another format does: set file_format=%s", other);
+    } else if (codec != NULL) {
+        hr_error_hint(err, "it begins as %s data does: inflate the object once before",
+                      codec->name);
+    } else {
+        hr_error_hint(err, "%s", otherwise);
+    }
+}
+
 static int bad_name(const struct csv_tokens *t, size_t column, struct hr_error *err) {
     hr_fail(err, HR_E_FORMAT,
             "could not read the header at line %lld: name %zu is not valid %s text",
             (long long)t->line, column + 1, t->in.charset != NULL ? t->in.encoding : "UTF-8");
-    const char *start = (const char *)t->in.text + t->cell_starts[0];
-    const char *other = strncmp(start, "PAR1", 4) == 0      ? "parquet"
-                        : strncmp(start, "Obj\x01", 4) == 0 ? "avro"
-                                                            : NULL;
-    if (other != NULL) {
-        hr_error_hint(err, "it begins as a file of another format does: set file_format=%s", other);
-    } else {
-        hr_error_hint(err, "set csv_encoding, for example latin1 or cp1252");
+    hint_other(t, column, "set csv_encoding, for example latin1 or cp1252", err);
+    return header_fail(t, err);
+}
+
+/* UTF-16 without its mark, or an archive: names without what follows a NUL would be wrong ones. */
+static int nul_name(const struct csv_tokens *t, size_t column, struct hr_error *err) {
+    hr_fail(err, HR_E_FORMAT, "could not read the header at line %lld: name %zu holds a NUL byte",
+            (long long)t->line, column + 1);
+    hint_other(t, column,
+               "text in UTF-16 needs csv_encoding=utf-16le or utf-16be; anything else with such "
+               "bytes is no CSV",
+               err);
+    return header_fail(t, err);
+}
+
+static bool begins(struct hr_slice text, const char *with) {
+    const size_t n = strlen(with);
+    return text.len >= n && strncasecmp((const char *)text.ptr, with, n) == 0;
+}
+
+/* Records of other formats would be read as a strange name and rows of one field, or none at all.
+ */
+static int check_header(const struct csv_tokens *t, size_t count, struct hr_error *err) {
+    static const char *const xml[] = {"<?xml", "<!DOCTYPE", "<html"};
+    struct hr_slice text =
+        hr_slice_of(t->in.text + t->cell_starts[0], t->cell_ends[count - 1] - t->cell_starts[0]);
+    while (text.len > 0 && (*text.ptr == ' ' || *text.ptr == '\t')) {
+        text = hr_slice_of(text.ptr + 1, text.len - 1);
     }
-    hr_error_place(err, t->in.base, t->line, NULL);
-    hr_error_object(err, t->in.src->name);
-    return HR_E_FORMAT;
+    const bool open = count == 1 && text.len == 1 && (*text.ptr == '{' || *text.ptr == '[');
+    if (open || begins(text, "{\"") || begins(text, "[{")) {
+        hr_fail(err, HR_E_FORMAT, "could not read the header at line %lld: it is JSON",
+                (long long)t->line);
+        hr_error_hint(err, "set file_format=json; where the file is CSV without a header set "
+                           "csv_header=false");
+        return header_fail(t, err);
+    }
+    if (text.len == 5 && begins(text, "sep=")) {
+        const bool tab = text.ptr[4] == '\t';
+        hr_fail(err, HR_E_FORMAT,
+                "could not read the header at line %lld: it only names the delimiter, for Excel",
+                (long long)t->line);
+        hr_error_hint(err, "set csv_skip_rows=1 and csv_delimiter to \"%.*s\"", tab ? 2 : 1,
+                      tab ? "\\t" : (const char *)text.ptr + 4);
+        return header_fail(t, err);
+    }
+    for (size_t i = 0; i < HR_COUNTOF(xml); i++) {
+        if (begins(text, xml[i])) {
+            hr_fail(err, HR_E_FORMAT, "could not read the header at line %lld: it is %s",
+                    (long long)t->line, i == 0 ? "XML" : "HTML");
+            hr_error_hint(err, "XML is not read; look into the object, it may be an error page "
+                               "saved in place of the data");
+            return header_fail(t, err);
+        }
+    }
+    return 0;
 }
 
 static int header_names(struct csv_tokens *t, struct csv_names *names, size_t count,
                         struct hr_error *err) {
     struct hr_buf scratch;
     hr_buf_init(&scratch, 0);
-    int rc = names_alloc(names, count, err);
+    int rc = count > 0 ? check_header(t, count, err) : 0;
+    rc = rc == 0 ? names_alloc(names, count, err) : rc;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct hr_slice text;
         bool quoted;
@@ -159,12 +231,11 @@ static int header_names(struct csv_tokens *t, struct csv_names *names, size_t co
             break;
         }
         rc = hr_csv_cell(t->d, t->in.charset, cell, &scratch, &text, &quoted, err);
-        if (rc == 0) {
-            /* A NUL would cut the name short; it cannot be part of one. */
-            const uint8_t *nul = text.len > 0 ? memchr(text.ptr, 0, text.len) : NULL;
-            const size_t len = nul != NULL ? (size_t)(nul - text.ptr) : text.len;
-            rc = len > 0 ? set_name(names, i, (const char *)text.ptr, len, err)
-                         : made_up(names, i, err);
+        if (rc == 0 && text.len > 0 && memchr(text.ptr, 0, text.len) != NULL) {
+            rc = nul_name(t, i, err);
+        } else if (rc == 0) {
+            rc = text.len > 0 ? set_name(names, i, (const char *)text.ptr, text.len, err)
+                              : made_up(names, i, err);
         }
     }
     hr_buf_release(&scratch);
