@@ -16,7 +16,8 @@ int test_minio_port(const struct test_minio *minio);
 /* One more bucket. */
 void test_minio_bucket(const struct test_minio *minio, const char *name);
 
-/* A port of 127.0.0.1 nobody listens on (just now). */
-int test_free_port(void);
+/* A port of 127.0.0.1 that refuses connections as long as *fd is open: it is taken, nobody
+ * listens. */
+int test_refusing_port(int *fd);
 
 #endif

@@ -72,6 +72,19 @@ static struct hr_feed_conf conf_of(const struct lake *lake, struct hr_budget *bu
     };
 }
 
+/* Wait until the store has been asked so often, whenever its thread gets to it. */
+static void wait_for_gets(const struct lake *lake, uint64_t want) {
+    struct hr_store_counters counters;
+    const struct timespec nap = {0, 1000000};
+    for (;;) {
+        lake->store->driver->counters(lake->store, &counters);
+        if (counters.get >= want) {
+            return;
+        }
+        nanosleep(&nap, NULL);
+    }
+}
+
 /* Reads a source to its end and compares with object i from `begin` on. */
 static void check_rest(const struct lake *lake, struct hr_source *src, int i, int64_t begin) {
     struct hr_slice got;
@@ -303,7 +316,6 @@ static void test_tails_ahead(void **state) {
     const struct hr_split *split;
     struct hr_source *src;
     struct hr_store_counters counters;
-    struct timespec nap = {0, 100000000};
     struct hr_split splits[N];
     char keys[N][8];
     uint8_t *bytes = malloc(SIZE);
@@ -322,9 +334,7 @@ static void test_tails_ahead(void **state) {
     }
     const struct hr_feed_conf conf = {.store = lake.store, .part_size = 100000};
     assert_rc(hr_feed_open(&conf, splits, N, &feed, &err), 0, &err);
-    nanosleep(&nap, NULL);
-    lake.store->driver->counters(lake.store, &counters);
-    assert_int_equal(counters.get, N);
+    wait_for_gets(&lake, N);
     for (int i = 0; i < N; i++) {
         assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
         assert_rc(hr_source_read_at(src, SIZE - TAIL, TAIL, buf, &err), 0, &err);
@@ -387,7 +397,8 @@ static void test_window_in_flight(void **state) {
     }
     assert_rc(hr_feed_open(&conf, splits, 8, &feed, &err), 0, &err);
     assert_rc(hr_feed_next(feed, &split, &src, &err), 0, &err);
-    nanosleep(&nap, NULL);
+    wait_for_gets(&lake, 4);
+    nanosleep(&nap, NULL); /* for more of them to show */
     lake.store->driver->counters(lake.store, &counters);
     assert_int_equal(counters.get, 4); /* objects_ahead, nothing read yet */
     hr_feed_close(feed);
