@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -131,6 +132,40 @@ def test_headers_alone(tmp_path: Path) -> None:
     code, out = run_tool("check-headers", tree)
     assert code == 1
     assert "headrace/b.h does not compile alone" in out
+
+
+def test_retry(tmp_path: Path) -> None:
+    """What fails is run again, as often as told; the last status counts."""
+    count = tmp_path / "count"
+    script = f'echo . >>{count}; [ "$(wc -l <{count})" -ge "$1" ]'
+
+    def retried(good_from: int) -> int:
+        count.unlink(missing_ok=True)
+        environment = {**os.environ, "RETRY_PAUSES": "0 0"}
+        command = [ROOT / "tools/retry", "bash", "-c", script, "_", str(good_from)]
+        return subprocess.run(command, env=environment, capture_output=True).returncode  # noqa: PLW1510
+
+    for good_from, code, tries in ((1, 0, 1), (3, 0, 3), (4, 1, 3)):
+        assert retried(good_from) == code
+        assert len(count.read_text().splitlines()) == tries
+
+
+@pytest.mark.parametrize(
+    ("share", "free_gib", "most"),
+    [("max 100000", 64, 999), ("150000 100000", 64, 2), ("100000 100000", 64, 1), ("max 1", 0, 1)],
+)
+def test_jobs_know_their_limits(tmp_path: Path, share: str, free_gib: int, most: int) -> None:
+    """A container's share of the processors, and memory."""
+    make_tree(
+        tmp_path,
+        {
+            "sys/fs/cgroup/cpu.max": f"{share}\n",
+            "proc/meminfo": f"MemTotal: 1 kB\nMemAvailable:   {free_gib << 20} kB\n",
+        },
+    )
+    code, out = run_tool("jobs", tmp_path)
+    assert code == 0
+    assert 1 <= int(out) <= most
 
 
 def test_symbols(tmp_path: Path) -> None:

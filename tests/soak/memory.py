@@ -2,10 +2,10 @@
 
 usage: memory.py [BIG_MB] [SMALL_MB] [KIND...] [-- ARG...]
 
-Both are copied to JSON lines that nobody keeps and to Parquet; the peak of the large one may be a quarter above that of
-the small one. Kinds are those of KINDS (a word that ends in * names all that begin with it; without
-any: all); the arguments behind -- go to `copy`. Files are made as they are written and deleted at
-once: BIG_MB of disk is enough, and as much again for the Parquet made of it.
+Both are copied to JSON lines that nobody keeps and to Parquet; the peak of the large one may be a
+quarter above that of the small one. Kinds are those of KINDS (a word that ends in * names all that
+begin with it; without any: all); the arguments behind -- go to `copy`. Files are made as they are
+written and deleted at once: BIG_MB of disk is enough, and as much again for the Parquet made of it.
 """
 
 from __future__ import annotations
