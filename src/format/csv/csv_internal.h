@@ -203,6 +203,12 @@ struct csv_kernels {
 };
 extern const struct csv_kernels hr_csv_kernels_scalar;
 #if HR_X86
+/* The first `count` cells, a multiple of 8 (0 too), of a run whose ends + 0 is starts + 1 and whose
+ * strides are one. */
+uint64_t hr_csv_eight_i64(const struct csv_run *run, unsigned count, int64_t *out);
+uint64_t hr_csv_eight_f64(const struct csv_run *run, unsigned count, double *out);
+uint64_t hr_csv_eight_dec(const struct csv_run *run, unsigned count, int scale, int64_t *out);
+uint64_t hr_csv_eight_date(const struct csv_run *run, unsigned count, int32_t *out);
 extern const struct csv_kernels hr_csv_kernels_avx2;
 extern const struct csv_kernels hr_csv_kernels_avx512;
 #endif

@@ -1,11 +1,12 @@
 /* format/csv/csv_kernels_avx2.c - runs of cells into values, 16 or 32 bytes at a time.
  *
- * Numbers: the 16 bytes that END with the cell are loaded (there is padding in front of the
- * window), bytes in front of the cell masked off, and three multiply-adds make pairs, fours and
- * eights of digits. A double's point is shuffled out and the integer divided by a power of ten:
+ * Numbers and dates go eight cells at a time where they can (csv_eight_avx2.c); here is the form
+ * for one cell. Numbers: the 16 bytes that END with the cell are loaded (there is padding in front
+ * of the window), bytes in front of the cell masked off, and three multiply-adds make pairs, fours
+ * and eights of digits. A double's point is shuffled out and the integer divided by a power of ten:
  * with at most 15 digits both are exact, so the one rounding is right (Clinger). Nothing branches
- * on a value: what does not fit is a bit in a mask for the exact path. Text: 32 bytes are copied
- * whatever the length; the next cell overwrites the rest.
+ * on a value: what does not fit is a bit in a mask for the exact path. Text: 32 or 64 bytes are
+ * copied whatever the length; the next cell overwrites the rest.
  */
 #include "format/csv/csv_dates.h"
 #include "format/csv/csv_internal.h"
@@ -51,9 +52,20 @@ struct walk {
     unsigned count;
 };
 
-static inline struct walk walk_of(const struct csv_run *run) {
-    return (struct walk){run->text,       run->starts, run->ends, run->start_stride,
-                         run->end_stride, run->delta,  run->count};
+static inline struct walk walk_of(const struct csv_run *run, unsigned from) {
+    return (struct walk){run->text,
+                         run->starts + from * run->start_stride,
+                         run->ends + from * run->end_stride,
+                         run->start_stride,
+                         run->end_stride,
+                         run->delta,
+                         run->count};
+}
+
+/* How many cells from the first on may go eight at a time. */
+static inline unsigned in_eights(const struct csv_run *run) {
+    const bool joined = run->starts + 1 == run->ends && run->start_stride == run->end_stride;
+    return joined ? run->count & ~7u : 0;
 }
 
 struct cell {
@@ -94,9 +106,10 @@ HR_TARGET_AVX2 static inline __m128i last_bytes(const uint8_t *end, size_t n) {
 }
 
 HR_TARGET_AVX2 static uint64_t i64_avx2(const struct csv_run *run, int64_t *out) {
-    struct walk w = walk_of(run);
-    uint64_t slow = 0;
-    for (unsigned i = 0; i < w.count; i++) {
+    const unsigned done = in_eights(run);
+    struct walk w = walk_of(run, done);
+    uint64_t slow = hr_csv_eight_i64(run, done, out);
+    for (unsigned i = done; i < w.count; i++) {
         const struct cell c = next_cell(&w);
         const size_t minus = c.p[0] == '-';
         const size_t n = c.len - minus;
@@ -134,9 +147,10 @@ HR_TARGET_AVX2 static inline struct decimal decimal_of(struct cell c) {
 }
 
 HR_TARGET_AVX2 static uint64_t f64_avx2(const struct csv_run *run, double *out) {
-    struct walk w = walk_of(run);
-    uint64_t slow = 0;
-    for (unsigned i = 0; i < w.count; i++) {
+    const unsigned done = in_eights(run);
+    struct walk w = walk_of(run, done);
+    uint64_t slow = hr_csv_eight_f64(run, done, out);
+    for (unsigned i = done; i < w.count; i++) {
         const struct decimal d = decimal_of(next_cell(&w));
         const double v = (double)(int64_t)d.mantissa / BY_PLACE[d.place];
         uint64_t bits;
@@ -150,9 +164,10 @@ HR_TARGET_AVX2 static uint64_t f64_avx2(const struct csv_run *run, double *out) 
 
 HR_TARGET_AVX2 static uint64_t dec_avx2(const struct csv_run *run, int scale, int64_t *out) {
     static const uint64_t up[8] = {1, 10, 100, 1000, 0, 0, 0, 0};
-    struct walk w = walk_of(run);
-    uint64_t slow = 0;
-    for (unsigned i = 0; i < w.count; i++) {
+    const unsigned done = in_eights(run);
+    struct walk w = walk_of(run, done);
+    uint64_t slow = hr_csv_eight_dec(run, done, scale, out);
+    for (unsigned i = done; i < w.count; i++) {
         const struct decimal d = decimal_of(next_cell(&w));
         const int missing = scale - (d.place < 16 ? 15 - (int)d.place : 0);
         /* 15 digits and three more fit an int64. */
@@ -189,9 +204,10 @@ HR_TARGET_AVX2 static inline int32_t date_of(const uint8_t *p, bool *odd) {
 }
 
 HR_TARGET_AVX2 static uint64_t date_avx2(const struct csv_run *run, int32_t *out) {
-    struct walk w = walk_of(run);
-    uint64_t slow = 0;
-    for (unsigned i = 0; i < w.count; i++) {
+    const unsigned done = in_eights(run);
+    struct walk w = walk_of(run, done);
+    uint64_t slow = hr_csv_eight_date(run, done, out);
+    for (unsigned i = done; i < w.count; i++) {
         const struct cell c = next_cell(&w);
         bool odd;
         out[i] = date_of(c.p, &odd);
@@ -260,7 +276,7 @@ HR_TARGET_AVX2 static inline int64_t ts_of(struct cell c, bool utc, int64_t per_
 
 HR_TARGET_AVX2 static uint64_t ts_avx2(const struct csv_run *run, bool utc, int64_t per_second,
                                        int64_t *out) {
-    struct walk w = walk_of(run);
+    struct walk w = walk_of(run, 0);
     uint64_t slow = 0;
     for (unsigned i = 0; i < w.count; i++) {
         bool odd;
@@ -272,19 +288,27 @@ HR_TARGET_AVX2 static uint64_t ts_avx2(const struct csv_run *run, bool utc, int6
 
 /* ---- text ---- */
 
-/* Is `byte` among the first n (<= 32) bytes at p? Reads 32. */
-HR_TARGET_AVX2 static inline bool among32(const uint8_t *p, size_t n, int byte) {
-    const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-    const uint32_t hits =
-        (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)byte)));
-    return (hits & (uint32_t)(((uint64_t)1 << n) - 1)) != 0;
+/* 64 bytes. Lengths of sentences change from cell to cell: no branch on them. */
+HR_TARGET_AVX2 static inline void copy64(uint8_t *out, const uint8_t *p) {
+    const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32));
+    _mm256_storeu_si256((__m256i *)(void *)out, a);
+    _mm256_storeu_si256((__m256i *)(void *)(out + 32), b);
+}
+
+/* Is `byte` among the first n (<= 64) bytes at p? Reads 64. */
+HR_TARGET_AVX2 static inline bool among64(const uint8_t *p, size_t n, int byte) {
+    const __m256i what = _mm256_set1_epi8((char)byte);
+    const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32));
+    const uint32_t low = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, what));
+    const uint32_t high = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, what));
+    return _bzhi_u64(low | (uint64_t)high << 32, (unsigned)n) != 0;
 }
 
 HR_TARGET_AVX2 static unsigned text_avx2(const struct csv_run *run, unsigned from,
                                          struct csv_text_out *out, uint64_t *empty) {
-    struct walk w = walk_of(run);
-    w.start += from * w.start_step;
-    w.end += from * w.end_step;
+    struct walk w = walk_of(run, from);
     uint8_t *data = out->data;
     int32_t *offsets = out->offsets + 1;
     size_t pos = out->pos;
@@ -296,15 +320,17 @@ HR_TARGET_AVX2 static unsigned text_avx2(const struct csv_run *run, unsigned fro
     unsigned i = from;
     for (; i < w.count; i++) {
         struct cell c = next_cell(&w);
+        size_t few = 32; /* as long as words are */
         if (c.p[0] == quote && c.len > 0) {
             const size_t inner = c.len - 2;
             if (c.len < 2 || c.end[-1] != quote ||
-                (inner <= 32 ? among32(c.p + 1, inner, quote)
+                (inner <= 64 ? among64(c.p + 1, inner, quote)
                              : memchr(c.p + 1, quote, inner) != NULL)) {
                 break;
             }
             c.p++;
             c.len = inner;
+            few = 0;
         } else {
             none |= (uint64_t)(c.len == 0) << i;
             if (((slow_lens >> (c.len < 63 ? c.len : 63)) & 1) &&
@@ -315,9 +341,11 @@ HR_TARGET_AVX2 static unsigned text_avx2(const struct csv_run *run, unsigned fro
         if (pos + c.len > cap) {
             break;
         }
-        if (hr_likely(c.len <= 32)) {
+        if (c.len <= few) {
             _mm256_storeu_si256((__m256i *)(void *)(data + pos),
                                 _mm256_loadu_si256((const __m256i *)(const void *)c.p));
+        } else if (hr_likely(c.len <= 64)) {
+            copy64(data + pos, c.p);
         } else {
             memcpy(data + pos, c.p, c.len);
         }

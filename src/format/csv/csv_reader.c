@@ -9,6 +9,9 @@
 
 #define BATCH_ROWS 8192
 #define BATCH_BYTES ((size_t)8 << 20)
+#define PASS_ROWS                                                                                  \
+    256 /* converted column by column: their text and index stay in the first cache                \
+         */
 
 struct csv_reader {
     struct hr_reader base;
@@ -185,7 +188,8 @@ static int fill_batch(struct csv_reader *r, struct hr_error *err) {
         }
         const int64_t there = r->tokens.rows.count - r->row;
         const int64_t room = max - r->batch->len;
-        const int rc = convert_rows(r, there < room ? there : room, err);
+        const int64_t count = there < room ? there : room;
+        const int rc = convert_rows(r, count < PASS_ROWS ? count : PASS_ROWS, err);
         if (rc != 0) {
             return rc;
         }
