@@ -136,18 +136,10 @@ static hr_i128 unscaled_at(const struct hr_vec *src, int64_t i) {
                                            : (hr_i128)hr_vec_i64(src, i);
 }
 
-/* 256-bit sources only keep their scale; widening 128 -> 256 goes through sign extension. */
-static int append_decimal(struct hr_vec *dst, hr_i128 v, struct hr_error *err) {
-    uint8_t bytes[32];
-    memcpy(bytes, &v, 16);
-    memset(bytes + 16, v < 0 ? 0xff : 0, 16);
-    return hr_vec_append_bytes(dst, bytes, dst->field->type.id == HR_T_DEC256 ? 32 : 16, err);
-}
-
-/* The first number with more digits than the type; 0: the type takes any that fit in 128 bits. */
+/* The first number with more digits than the type. */
 static hr_i128 decimal_bound(struct hr_type type) {
-    hr_i128 bound = type.id == HR_T_DEC128;
-    for (int k = 0; bound > 0 && k < type.precision; k++) {
+    hr_i128 bound = 1;
+    for (int k = 0; k < type.precision; k++) {
         bound *= 10;
     }
     return bound;
@@ -155,21 +147,12 @@ static hr_i128 decimal_bound(struct hr_type type) {
 
 static int cast_decimal(struct hr_vec *dst, const struct hr_vec *src, struct hr_error *err) {
     const struct hr_type from = src->field->type;
-    const struct hr_type to = dst->field->type;
-    int up = to.scale - (from.id == HR_T_DEC128 || from.id == HR_T_DEC256 ? from.scale : 0);
-    if (from.id == HR_T_DEC256 && (to.id != HR_T_DEC256 || up != 0)) {
-        return hr_fail(err, HR_E_UNSUPPORTED,
-                       "could not change the scale of a 256-bit decimal column");
-    }
-    const hr_i128 bound = decimal_bound(to);
+    const int up = dst->field->type.scale - (from.id == HR_T_DEC128 ? from.scale : 0);
+    const hr_i128 bound = decimal_bound(dst->field->type);
     int rc = 0;
     for (int64_t i = 0; rc == 0 && i < src->len; i++) {
         if (!hr_vec_valid(src, i)) {
             rc = hr_vec_append_null(dst, err);
-            continue;
-        }
-        if (from.id == HR_T_DEC256) {
-            rc = hr_vec_append_bytes(dst, src->data + i * 32, 32, err);
             continue;
         }
         hr_i128 v = unscaled_at(src, i);
@@ -177,8 +160,81 @@ static int cast_decimal(struct hr_vec *dst, const struct hr_vec *src, struct hr_
         for (int k = 0; ok && k < up; k++) {
             ok = !__builtin_mul_overflow(v, 10, &v);
         }
-        ok = ok && (bound == 0 || (v < bound && v > -bound));
-        rc = ok ? append_decimal(dst, v, err) : no_fit(src, dst, i, err);
+        rc = ok && v < bound && v > -bound ? hr_vec_append_bytes(dst, &v, sizeof(v), err)
+                                           : no_fit(src, dst, i, err);
+    }
+    return rc;
+}
+
+/* ---- 256 bits: little-endian words ---- */
+
+static void words_negate(uint64_t w[4]) {
+    bool carry = true;
+    for (int k = 0; k < 4; k++) {
+        w[k] = ~w[k] + carry;
+        carry = carry && w[k] == 0;
+    }
+}
+
+/* False: it takes more than 255 bits. */
+static bool words_times_ten(uint64_t w[4]) {
+    hr_u128 carry = 0;
+    for (int k = 0; k < 4; k++) {
+        carry += (hr_u128)w[k] * 10;
+        w[k] = (uint64_t)carry;
+        carry >>= 64;
+    }
+    return carry == 0 && w[3] >> 63 == 0;
+}
+
+static bool words_less(const uint64_t a[4], const uint64_t b[4]) {
+    int k = 3;
+    while (k > 0 && a[k] == b[k]) {
+        k--;
+    }
+    return a[k] < b[k];
+}
+
+static void words_at(const struct hr_vec *src, int64_t i, uint64_t out[4]) {
+    if (src->field->type.id == HR_T_DEC256) {
+        memcpy(out, src->data + i * 32, 32);
+        return;
+    }
+    const hr_i128 v = unscaled_at(src, i);
+    memcpy(out, &v, sizeof(v));
+    out[2] = out[3] = v < 0 ? UINT64_MAX : 0;
+}
+
+static int cast_decimal256(struct hr_vec *dst, const struct hr_vec *src, struct hr_error *err) {
+    const struct hr_type from = src->field->type;
+    const struct hr_type to = dst->field->type;
+    const bool decimal = from.id == HR_T_DEC128 || from.id == HR_T_DEC256;
+    const int up = to.scale - (decimal ? from.scale : 0);
+    uint64_t bound[4] = {1, 0, 0, 0}; /* 10^76 takes 253 bits */
+    for (int k = 0; k < to.precision; k++) {
+        (void)words_times_ten(bound);
+    }
+    int rc = 0;
+    for (int64_t i = 0; rc == 0 && i < src->len; i++) {
+        if (!hr_vec_valid(src, i)) {
+            rc = hr_vec_append_null(dst, err);
+            continue;
+        }
+        uint64_t w[4];
+        words_at(src, i, w);
+        const bool negative = w[3] >> 63 != 0;
+        if (negative) {
+            words_negate(w);
+        }
+        bool ok = up >= 0 && words_less(w, bound);
+        for (int k = 0; ok && k < up; k++) {
+            ok = words_times_ten(w);
+        }
+        ok = ok && words_less(w, bound);
+        if (negative) {
+            words_negate(w);
+        }
+        rc = ok ? hr_vec_append_bytes(dst, w, sizeof(w), err) : no_fit(src, dst, i, err);
     }
     return rc;
 }
@@ -280,9 +336,11 @@ static int cast_scalar(struct hr_vec *dst, const struct hr_vec *src, struct hr_e
     if (number && (to == HR_T_F32 || to == HR_T_F64)) {
         return cast_float(dst, src, err);
     }
-    if ((is_int_like(from) || from == HR_T_DEC128 || from == HR_T_DEC256) &&
-        (to == HR_T_DEC128 || to == HR_T_DEC256)) {
+    if ((is_int_like(from) || from == HR_T_DEC128) && to == HR_T_DEC128) {
         return cast_decimal(dst, src, err);
+    }
+    if ((is_int_like(from) || from == HR_T_DEC128 || from == HR_T_DEC256) && to == HR_T_DEC256) {
+        return cast_decimal256(dst, src, err);
     }
     if (is_time_like(from) && is_time_like(to) &&
         (from == HR_T_DATE32 ? to == HR_T_TS : (from == HR_T_TS) == (to == HR_T_TS))) {

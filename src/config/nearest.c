@@ -56,15 +56,18 @@ const char *hr_nearest_name(const char *name, const char *const *names, size_t c
     char other[NAME_MAX_LEN];
     size_t wanted_len = plain(name, wanted);
     const char *best = NULL;
-    int best_distance = NAME_MAX_LEN;
+    const size_t allowed = (wanted_len + 2) / 3;
+    int best_distance = (int)allowed + 1;
     for (size_t i = 0; i < count; i++) {
         size_t other_len = plain(names[i], other);
+        if (other_len > wanted_len + allowed || wanted_len > other_len + allowed) {
+            continue; /* as far apart as their lengths at least */
+        }
         int d = distance(wanted, wanted_len, other, other_len);
         if (d < best_distance) {
             best_distance = d;
             best = names[i];
         }
     }
-    int allowed = (int)(wanted_len + 2) / 3;
-    return best_distance <= allowed ? best : NULL;
+    return best;
 }

@@ -10,7 +10,7 @@
 #include <pcre2.h>
 #include <string.h>
 
-#include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 /* Work a pathological expression may do on one key. */
@@ -24,6 +24,8 @@ struct hr_selector {
     bool any_name; /* the glob of the URL turned out to be a folder's name */
     pcre2_code *regex;
     pcre2_match_data *match;
+    pcre2_match_context *bounds;
+    bool warned; /* of a key the expression could not be tried on */
 };
 
 const char *hr_skip_name(enum hr_skip why) {
@@ -38,7 +40,7 @@ static int compile_regex(struct hr_selector *s, const char *text, struct hr_erro
     int code = 0;
     PCRE2_SIZE offset = 0;
     s->regex = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-                             PCRE2_UTF | PCRE2_NO_UTF_CHECK, &code, &offset, NULL);
+                             PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code, &offset, NULL);
     if (s->regex == NULL) {
         char why[120] = "";
         char shown[120];
@@ -50,7 +52,12 @@ static int compile_regex(struct hr_selector *s, const char *text, struct hr_erro
     }
     (void)pcre2_jit_compile(s->regex, PCRE2_JIT_COMPLETE); /* without it matching is only slower */
     s->match = pcre2_match_data_create_from_pattern(s->regex, NULL);
-    return s->match ? 0 : hr_fail(err, HR_E_NOMEM, "out of memory for the key regex");
+    s->bounds = pcre2_match_context_create(NULL);
+    if (s->match == NULL || s->bounds == NULL) {
+        return hr_fail(err, HR_E_NOMEM, "out of memory for the key regex");
+    }
+    (void)pcre2_set_match_limit(s->bounds, MATCH_LIMIT);
+    return 0;
 }
 
 int hr_selector_new(const struct hr_settings *settings, struct hr_selector **out,
@@ -81,6 +88,7 @@ int hr_selector_new(const struct hr_settings *settings, struct hr_selector **out
 void hr_selector_free(struct hr_selector *s) {
     if (s) {
         pcre2_match_data_free(s->match);
+        pcre2_match_context_free(s->bounds);
         pcre2_code_free(s->regex);
         hr_free(s);
     }
@@ -142,7 +150,17 @@ static bool pattern_takes(struct hr_selector *s, const struct hr_list_item *item
     if (s->regex == NULL) {
         return true;
     }
-    return pcre2_match(s->regex, (PCRE2_SPTR)item->key, item->key_len, 0, 0, s->match, NULL) >= 0;
+    const int rc =
+        pcre2_match(s->regex, (PCRE2_SPTR)item->key, item->key_len, 0, 0, s->match, s->bounds);
+    if (rc < PCRE2_ERROR_NOMATCH && !s->warned) {
+        char why[120] = "";
+        char shown[120];
+        pcre2_get_error_message(rc, (PCRE2_UCHAR *)why, sizeof why);
+        hr_printable(hr_slice_of(item->key, item->key_len), 80, shown, sizeof shown);
+        hr_log(HR_LOG_WARN, "could not try key_regex on '%s', which is not read: %s", shown, why);
+        s->warned = true;
+    }
+    return rc >= 0;
 }
 
 /* json and jsonl are one family: framing is found from content. */

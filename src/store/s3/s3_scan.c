@@ -120,6 +120,9 @@ size_t hr_s3_decode_url(struct hr_slice text, char *dst) {
 }
 
 size_t hr_s3_decode_text(struct hr_slice text, bool url, char *dst) {
+    if (text.len == 0) {
+        return 0; /* of an element without text there may be no pointer either */
+    }
     const uint8_t *p = text.ptr;
     const uint8_t *end = p + text.len;
     size_t n = 0;

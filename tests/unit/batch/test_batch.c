@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "batch/vec.h"
 
 static struct hr_field make(const char *name, const char *type) {
@@ -223,6 +224,43 @@ static void fill_fixed(struct hr_vec *v) {
     assert_int_equal(hr_vec_append_bytes(v, "ab", 2, NULL), 0);
 }
 
+static void fill_large(struct hr_vec *v) {
+    assert_int_equal(hr_vec_append_i64(v, INT64_MAX, NULL), 0);
+    assert_int_equal(hr_vec_append_i64(v, INT64_MIN, NULL), 0);
+}
+/* 10^38 - 1 and its negative. */
+static void fill_dec128(struct hr_vec *v) {
+    hr_i128 n;
+    assert_true(hr_parse_decimal("99999999999999999999999999999999999999", 38, 38, 0, &n));
+    assert_int_equal(hr_vec_append_bytes(v, &n, 16, NULL), 0);
+    n = -n;
+    assert_int_equal(hr_vec_append_bytes(v, &n, 16, NULL), 0);
+}
+static void fill_dec256(struct hr_vec *v) {
+    const uint64_t more[4] = {0, 0, 1, 0}; /* 2^128 */
+    const uint64_t less[4] = {0, 0, UINT64_MAX, UINT64_MAX};
+    assert_int_equal(hr_vec_append_bytes(v, more, 32, NULL), 0);
+    assert_int_equal(hr_vec_append_bytes(v, less, 32, NULL), 0);
+}
+
+static void casts_to_256_bits(void **state) {
+    (void)state;
+    static const char *const large[] = {"9223372036854775807.00000000000000000000",
+                                        "-9223372036854775808.00000000000000000000"};
+    check_cast("int64", "decimal(76,20)", large, 2, fill_large);
+    check_cast("int64", "decimal(39,20)", large, 2, fill_large);
+    static const char *const nines[] = {"99999999999999999999999999999999999999.00",
+                                        "-99999999999999999999999999999999999999.00"};
+    check_cast("decimal(38,0)", "decimal(40,2)", nines, 2, fill_dec128);
+    check_cast("decimal(38,0)", "decimal(40,3)", NULL, 0, fill_dec128); /* 41 digits */
+    check_cast("decimal(38,2)", "decimal(40,1)", NULL, 0, fill_dec128); /* loses digits */
+    static const char *const wide[] = {"34028236692093846346337460743176821145.600",
+                                       "-34028236692093846346337460743176821145.600"};
+    check_cast("decimal(60,1)", "decimal(62,3)", wide, 2, fill_dec256);
+    check_cast("decimal(60,1)", "decimal(40,3)", NULL, 0, fill_dec256);
+    check_cast("decimal(60,1)", "decimal(38,1)", NULL, 0, fill_dec256);
+}
+
 static void casts(void **state) {
     (void)state;
     static const char *const ints[] = {"1", "null", "-120"};
@@ -403,9 +441,10 @@ static void export_moves(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(type_texts),   cmocka_unit_test(lattice),
-                                       cmocka_unit_test(schema_meets), cmocka_unit_test(casts),
-                                       cmocka_unit_test(ranges),       cmocka_unit_test(null_runs),
-                                       cmocka_unit_test(export_moves)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(type_texts),        cmocka_unit_test(lattice),
+        cmocka_unit_test(schema_meets),      cmocka_unit_test(casts),
+        cmocka_unit_test(casts_to_256_bits), cmocka_unit_test(ranges),
+        cmocka_unit_test(null_runs),         cmocka_unit_test(export_moves)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
