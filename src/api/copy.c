@@ -179,6 +179,39 @@ static int open_partition(struct copy *c, struct hr_error *err) {
     return 0;
 }
 
+/* Files are added to a folder; what else was asked for is done or refused, not forgotten. */
+static int check_mode(const struct copy *c, struct hr_error *err) {
+    const struct hr_dest *dest = &c->settings->dest;
+    if (dest->place.object != NULL || !hr_settings_given(c->settings, "destination.mode")) {
+        return 0;
+    }
+    if (dest->mode == HR_MODE_OVERWRITE || dest->mode == HR_MODE_REPLACE) {
+        hr_fail(err, HR_E_USAGE,
+                "could not replace what is in the folder '%s' of %s: copy adds "
+                "files to a folder",
+                dest->place.prefix, c->dst->label);
+        hr_error_hint(err, "name one file, empty the folder before, or use sync, which knows what "
+                           "it wrote");
+        return HR_E_USAGE;
+    }
+    if (dest->mode != HR_MODE_ERROR) {
+        return 0;
+    }
+    struct hr_list_page page = {0};
+    const struct hr_list_query q = {.prefix = dest->place.prefix, .page_size = 1};
+    int rc = c->dst->driver->list(c->dst, &q, &page, err);
+    if (rc == 0 && page.count > 0) {
+        rc = hr_fail(err, HR_E_EXISTS, "could not write into the folder '%s' of %s: '%s' is there",
+                     dest->place.prefix, c->dst->label, page.items[0].key);
+        hr_error_hint(err, "choose an empty folder, or mode append");
+    } else if (rc == HR_E_NO_OBJECT) {
+        hr_error_clear(err);
+        rc = 0;
+    }
+    hr_list_page_release(&page);
+    return rc;
+}
+
 static int open_sink(struct copy *c, struct hr_error *err) {
     const struct hr_dest *dest = &c->settings->dest;
     if (c->conf->drain) {
@@ -208,6 +241,7 @@ static int open_sink(struct copy *c, struct hr_error *err) {
         return hr_sink_stream(c->conf->stream_fd, c->format, &c->write, &c->sink, err);
     }
     rc = hr_run_open_store(c->settings, &dest->place, false, &c->dst, err);
+    rc = rc == 0 ? check_mode(c, err) : rc;
     char lineage[33];
     hr_run_lineage(c->settings, lineage);
     c->put = hr_run_put_opts(c->settings);

@@ -511,6 +511,9 @@ int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_e
         rc = open_all(&s, true, err);
     }
     if (rc == 0) {
+        rc = hr_sync_check_mode(&s, err);
+    }
+    if (rc == 0) {
         rc = hr_sync_check_tables(&s, err);
     }
     if (rc == 0) {

@@ -169,6 +169,38 @@ static int same_table(const struct place *a, const struct place *b, struct hr_er
     return HR_E_CONFIG;
 }
 
+int hr_sync_check_mode(const struct hr_sync_run *s, struct hr_error *err) {
+    const struct hr_settings *settings = s->conf->settings;
+    const struct hr_catalog *catalog = s->conf->catalog;
+    const int mode = settings->dest.mode;
+    const bool append = mode == HR_MODE_APPEND;
+    if (!hr_settings_given(settings, "destination.mode")) {
+        return 0;
+    }
+    if (!append && mode != HR_MODE_OVERWRITE) {
+        hr_fail(err, HR_E_CONFIG, "could not sync with destination.mode %s: it is for copy",
+                mode == HR_MODE_ERROR ? "error" : "replace");
+        hr_error_hint(err, "leave it out: sync_mode and append_mode of each stream in the catalog "
+                           "say whether files are added or replaced");
+        return HR_E_CONFIG;
+    }
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct hr_stream *stream = &catalog->streams[i];
+        if (stream->selected && hr_sync_overwrites(stream) == append) {
+            hr_fail(err, HR_E_CONFIG,
+                    "could not sync stream '%.200s' with destination.mode %s: the catalog says "
+                    "that its files are %s",
+                    stream->name, append ? "append" : "overwrite", append ? "replaced" : "added");
+            hr_error_hint(err,
+                          "leave destination.mode out, or set \"append_mode\": %s for the "
+                          "stream in selected_streams",
+                          append ? "true" : "false and sync_mode full_refresh");
+            return HR_E_CONFIG;
+        }
+    }
+    return 0;
+}
+
 /* Two streams in one table: a full refresh of one would take away what the other wrote. */
 int hr_sync_check_tables(const struct hr_sync_run *s, struct hr_error *err) {
     const struct hr_catalog *catalog = s->conf->catalog;

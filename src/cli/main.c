@@ -83,6 +83,44 @@ static void store_flag(struct hr_cli *cli, const struct hr_flag *flag, const cha
     }
 }
 
+/* A verb or flag nobody knows; the nearest known one is named. */
+static int unknown(const char *what, const char *arg, const char *dashes, const char *nearest) {
+    fprintf(stderr, "headrace: unknown %s '%s'\n", what, arg);
+    if (nearest != NULL) {
+        fprintf(stderr, "  hint: did you mean '%s%s'?\n", dashes, nearest);
+    } else {
+        fputs("  hint: `headrace help` lists the verbs, `headrace help VERB` its options\n",
+              stderr);
+    }
+    return 2;
+}
+
+static int unknown_verb(const char *arg) {
+    const char *names[32];
+    const size_t n = hr_verbs_count < HR_COUNTOF(names) ? hr_verbs_count : HR_COUNTOF(names);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = hr_verbs[i].name;
+    }
+    return unknown("verb", arg, "", hr_nearest_name(arg, names, n));
+}
+
+static int unknown_flag(const struct hr_verb *verb, const char *arg) {
+    const char *names[64];
+    char typed[64];
+    size_t n = 0;
+    for (size_t i = 0; i < hr_common_flags_count && n < HR_COUNTOF(names); i++) {
+        names[n++] = hr_common_flags[i].name;
+    }
+    for (size_t i = 0; verb != NULL && i < verb->n_flags && n < HR_COUNTOF(names); i++) {
+        names[n++] = verb->flags[i].name;
+    }
+    if (arg[1] != '-') {
+        return unknown("option", arg, "--", NULL);
+    }
+    snprintf(typed, sizeof(typed), "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
+    return unknown("option", arg, "--", hr_nearest_name(typed, names, n));
+}
+
 /* One argument that begins with '-'. *i moves over a separate value. */
 static int parse_flag(struct hr_cli *cli, int argc, char **argv, int *i) {
     const char *arg = argv[*i];
@@ -94,7 +132,7 @@ static int parse_flag(struct hr_cli *cli, int argc, char **argv, int *i) {
                                      ? find_flag(cli->verb, name, len, 0)
                                      : (len == 1 ? find_flag(cli->verb, NULL, 0, name[0]) : NULL);
     if (flag == NULL) {
-        return usage_error("unknown option ", arg, "");
+        return unknown_flag(cli->verb, arg);
     }
     const char *value = equals ? equals + 1 : NULL;
     if (flag->value != NULL && value == NULL) {
@@ -123,7 +161,7 @@ static int parse_args(struct hr_cli *cli, int argc, char **argv) {
         } else if (cli->verb == NULL) {
             cli->verb = find_verb(arg);
             if (cli->verb == NULL) {
-                return usage_error("unknown verb ", arg, "");
+                return unknown_verb(arg);
             }
         } else {
             cli->args[cli->n_args++] = arg;
@@ -144,6 +182,19 @@ static int start_log(const struct hr_cli *cli) {
             return usage_error("unknown log level ", cli->log_level, "");
         }
         level = (enum hr_log_level)i;
+    }
+    if (cli->log_format != NULL && strcmp(cli->log_format, "text") != 0 &&
+        strcmp(cli->log_format, "json") != 0) {
+        return usage_error("option --log-format is text or json, not ", cli->log_format, "");
+    }
+    static const char *const modes[] = {"auto", "always", "never", "json"};
+    size_t mode = 0;
+    while (cli->progress != NULL && mode < 4 && strcmp(modes[mode], cli->progress) != 0) {
+        mode++;
+    }
+    if (mode == 4) {
+        return usage_error("option --progress is auto, always, never or json, not ", cli->progress,
+                           "");
     }
     const bool json = cli->log_format != NULL && strcmp(cli->log_format, "json") == 0;
     hr_log_set(json ? log_json : log_text, NULL, level);

@@ -24,23 +24,24 @@ static char *folder_url(const char *url) {
 }
 
 static int set_format_by_key(struct hr_settings *s, const char *dst, struct hr_error *err) {
-    if (hr_settings_given(s, "destination.file_format")) {
-        return 0;
-    }
     const size_t n = strlen(dst);
     if (n > 0 && dst[n - 1] == '/') {
         return 0; /* a folder: parquet, or what was said */
     }
     size_t suffix = 0;
     const struct hr_codec *codec = hr_codec_by_key(dst, n, &suffix);
-    const struct hr_format *format = hr_format_by_key(dst, n);
+    const bool told = hr_settings_given(s, "destination.file_format");
+    const struct hr_format *format = told ? hr_settings_dest_format(s) : hr_format_by_key(dst, n);
+    if (format == NULL && told) {
+        return 0; /* an unknown name, which is said where all settings are checked */
+    }
     if (format == NULL) {
         hr_fail(err, HR_E_USAGE, "could not tell from '%s' which format to write", dst);
         hr_error_hint(err, "name it with --format, end the name in .parquet, .csv, .jsonl …, or "
                            "end it in '/' for a folder");
         return HR_E_USAGE;
     }
-    int rc = hr_settings_set_text(s, "destination.file_format", format->name, err);
+    int rc = told ? 0 : hr_settings_set_text(s, "destination.file_format", format->name, err);
     if (rc == 0 && !hr_settings_given(s, "destination.compression") &&
         !(format->flags & HR_FMT_CODEC_INSIDE)) {
         rc = hr_settings_set_text(s, "destination.compression", codec ? codec->name : "none", err);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -159,3 +160,43 @@ def test_more_than_a_checkpoint_goes_into_one_file(
     assert pq.read_metadata(tmp_path / "one.parquet").num_rows == 60000
     done = headrace_local.ok("copy", f"{tmp_path}/in*.csv", "-", "--format", "csv", *small)
     assert done.out.count("\n") == 60001
+
+
+def test_words_nobody_knows(headrace_local: Headrace) -> None:
+    """Exit 2 and the nearest word that exists; nothing is taken in silence."""
+    for words, told in (
+        (["cop", "a", "b"], "did you mean 'copy'?"),
+        (["copy", "a", "b", "--colums", "x"], "did you mean '--columns'?"),
+        (["copy", "a", "b", "--fliter=x"], "did you mean '--filter'?"),
+        (["copy", "a", "b", "-x"], "headrace help"),
+        (["copy", "a", "b", "--log-format", "xml"], "text or json"),
+        (["copy", "a", "b", "--progress", "sometimes"], "auto, always, never or json"),
+    ):
+        done = headrace_local(*words)
+        assert done.code == 2, words
+        assert told in done.err
+
+
+def test_modes_of_a_folder(headrace_local: Headrace, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    words = ("copy", "a.csv", "out/", "--set", "destination.mode=error")
+    headrace_local.ok(*words)
+    before = sorted((tmp_path / "out").iterdir())
+    done = headrace_local(*words)
+    assert done.code == 1
+    assert before[0].name in done.err
+    for mode in ("overwrite", "replace"):
+        assert headrace_local(*words[:4], f"destination.mode={mode}").code == 2
+    assert sorted((tmp_path / "out").iterdir()) == before
+    headrace_local.ok(*words[:4], "destination.mode=append")
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_a_named_format_does_not_compress_a_plain_name(
+    headrace_local: Headrace, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a":1}\n')
+    headrace_local.ok("copy", "a.jsonl", "out.csv", "--format", "csv")
+    assert (tmp_path / "out.csv").read_text() == "a\n1\n"
+    headrace_local.ok("copy", "a.jsonl", "out.dat.gz", "--format", "csv")
+    assert gzip.decompress((tmp_path / "out.dat.gz").read_bytes()) == b"a\n1\n"

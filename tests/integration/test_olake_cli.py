@@ -467,3 +467,19 @@ def test_manual_pages(headrace_local: Headrace) -> None:
         assert f".B headrace {verb}\n" in page
         assert "\\-\\-set" in page
     assert headrace_local("help", "man", "nothing").code == 2
+
+
+def test_a_mode_beside_the_catalogs(headrace_local: Headrace, tmp_path: Path) -> None:
+    """destination.mode says what the catalog says, or the run is refused before it reads."""
+    lake = FolderLake(tmp_path / "lake")
+    lake.put("s/1.csv", "id\n1\n")
+    job = Job(headrace_local, tmp_path / "job", lake)
+    for mode, entry, works in (
+        ("full_refresh", {}, "overwrite"),
+        ("full_refresh", {"append_mode": True}, "append"),
+        ("incremental", {}, "append"),
+    ):
+        job.select("s", mode=mode, entry=entry)
+        for told in ("append", "overwrite", "error", "replace"):
+            done = job.sync("--set", f"destination.mode={told}")
+            assert done.code == (0 if told == works else 2), (mode, entry, told, done.err)
