@@ -109,7 +109,7 @@ static int framed_body(struct snappy_decoder *dec, const uint8_t *body, struct h
     if (dec->type == CHUNK_PLAIN) {
         memcpy(out, data, len);
     } else if (snappy_uncompressed_length((const char *)data, len, &n) != SNAPPY_OK || n > PIECE ||
-               snappy_uncompress((const char *)data, len, (char *)out, &n) != SNAPPY_OK) {
+               !hr_snappy_block(hr_slice_of(data, len), out, n)) {
         return hr_codec_fail_data(err, "snappy", "an invalid chunk");
     }
     if (masked_crc(out, n) != crc) {

@@ -29,7 +29,7 @@ static int snappy_raw_decode_block(struct hr_slice in, uint8_t *out, size_t *out
     if (n > *out_len) {
         return hr_codec_fail_room(err, "snappy-raw", *out_len);
     }
-    if (snappy_uncompress(ptr, in.len, (char *)out, &n) != SNAPPY_OK) {
+    if (!hr_snappy_block(in, out, n)) {
         return hr_codec_fail_data(err, "snappy-raw", "cut short or an invalid element");
     }
     *out_len = n;

@@ -14,6 +14,10 @@ extern const struct hr_codec hr_codec_gzip, hr_codec_zlib, hr_codec_deflate_raw,
     hr_codec_zstd, hr_codec_lz4, hr_codec_lz4_raw, hr_codec_lz4_hadoop, hr_codec_snappy,
     hr_codec_snappy_raw, hr_codec_snappy_hadoop, hr_codec_brotli;
 
+/* A bare snappy block (length varint and elements) that says it inflates to `len` bytes. False: it
+ * is damaged; what `out` holds is undefined then. Writes nothing beyond out + len. */
+bool hr_snappy_block(struct hr_slice in, uint8_t *out, size_t len);
+
 /* ---- errors ---- */
 
 /* "the NAME stream ends early", with the hint that the object is truncated. */
