@@ -659,6 +659,7 @@ static int publish_journaled(struct hr_commit *commit, const struct hr_publish *
     if (rc == 0) {
         rc = hr_state_save(state, what->next_state, err);
     }
+    commit->loose |= lost; /* what was taken back may have uploads that did not answer */
     if (journaled && (rc == 0 || lost)) {
         const int settled = settle(commit, rc == 0 ? err : NULL);
         rc = rc == 0 ? settled : rc;
