@@ -35,6 +35,12 @@ def forget_surroundings() -> None:
 forget_surroundings()
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes have no part in a test's name: what packed them may have put the time in, and then two
+    processes that make the same list at different seconds could not agree on it."""
+    return argname if isinstance(val, bytes) else None
+
+
 class Result(NamedTuple):
     """How a run of headrace ended."""
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Headrace
+from limits import RUN_LIMIT_S
 
 ROWS = 3000
 
@@ -92,7 +93,7 @@ def test_a_file_and_a_pipe_give_the_same_bytes(tmp_path: Path, headrace_local: H
             run = headrace_local.start(
                 "copy", "-", f"f{workers}.csv", "--workers", workers, cwd=tmp_path, stdin=source
             )
-            assert run.wait(60) == 0
+            assert run.wait(RUN_LIMIT_S) == 0
             run.communicate()
         headrace_local.ok(
             *("copy", "-", f"p{workers}.csv", "--workers", workers),

@@ -26,6 +26,7 @@ static int setup(void **unused) {
     const struct hr_store_conf conf = {.scheme = "mem", .bucket = "reserved"};
     const struct hr_state_conf state_conf = {.path = "mem:reserved-state/state.json",
                                              .destination = "mem:reserved",
+                                             .lease_seconds = 36000, /* none is renewed */
                                              .store_is = store_is};
     hr_error_clear(&err);
     assert_rc(hr_store_open(&conf, &dst, &err), 0, &err);
