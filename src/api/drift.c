@@ -24,6 +24,9 @@ static int changed_columns(const struct hr_drift *d, struct hr_buf *out, struct 
     for (int i = 0; rc == 0 && i < d->after->n_fields; i++) {
         const struct hr_field *now = &d->after->fields[i];
         const int k = hr_schema_find(d->before, now->name, strlen(now->name));
+        if (k < 0 && d->left_out && d->left_out(d->user, now->name)) {
+            continue;
+        }
         if (k < 0) {
             rc = fact(out, "added", now->name, err);
             rc = rc ? rc : type_of(now, " (", out, err);

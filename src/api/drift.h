@@ -11,6 +11,9 @@ struct hr_drift {
     const struct hr_schema *before, *after; /* columns of the files: as the catalog has them, and as
                                                they were when the run ended */
     const struct hr_null_counts *nulls;     /* of this run */
+    bool (*left_out)(const void *user, const char *name); /* a column of the catalog that nobody
+                                                             chose is not new; NULL: none is */
+    const void *user;
     const json_t *former; /* {"column": nulls per 1000 rows} of the run before; NULL: none known */
 };
 /* "added more (utf8); widened id: int64 -> double; only nulls now: gone; nulls of price 2% -> 41%";

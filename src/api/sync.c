@@ -257,12 +257,22 @@ static void close_table(struct hr_sync_run *s) {
     s->commit = NULL;
 }
 
+static bool left_out(const void *user, const char *name) {
+    const struct hr_column *column = hr_stream_column(user, name);
+    return column != NULL && !column->selected;
+}
+
 /* Say how the stream's columns differ from the catalog's and the last run's. */
 static int report_drift(struct hr_sync_run *s, const struct hr_stream *stream,
                         const struct hr_schema *before, const struct hr_schema *after,
                         struct hr_error *err) {
-    const struct hr_drift drift = {before, after, &s->nulls,
-                                   json_object_get(s->tables[s->current].state.headrace, "nulls")};
+    const struct hr_drift drift = {
+        .before = before,
+        .after = after,
+        .nulls = &s->nulls,
+        .left_out = left_out,
+        .user = stream,
+        .former = json_object_get(s->tables[s->current].state.headrace, "nulls")};
     struct hr_buf text;
     struct hr_buf line;
     hr_buf_init(&text, 0);
@@ -517,6 +527,7 @@ int hr_sync(const struct hr_sync_conf *conf, struct hr_summary *out, struct hr_e
         rc = hr_sync_check_tables(&s, err);
     }
     if (rc == 0) {
+        hr_sync_warn_catalog(&s);
         rc = hr_sync_load_tables(&s, err);
     }
     if (rc == 0) {

@@ -60,6 +60,8 @@ static inline bool hr_sync_overwrites(const struct hr_stream *stream) {
 
 void hr_sync_warn(const struct hr_sync_run *s, const char *text);
 
+/* Say what of the catalog has no effect. */
+void hr_sync_warn_catalog(const struct hr_sync_run *s);
 /* destination.mode is refused where the catalog says something else. */
 int hr_sync_check_mode(const struct hr_sync_run *s, struct hr_error *err);
 /* Two streams in one table are refused where one would take away what the other wrote. */

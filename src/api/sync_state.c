@@ -169,6 +169,52 @@ static int same_table(const struct place *a, const struct place *b, struct hr_er
     return HR_E_CONFIG;
 }
 
+/* A chosen name that is no column, which would be left out of every file without a word. Names that
+ * other programs add are theirs. */
+static void warn_of_chosen(const struct hr_sync_run *s, const struct hr_stream *stream) {
+    static const char *const theirs[] = {"_cdc_timestamp", "_olake_id", "_olake_timestamp",
+                                         "_op_type", "_last_modified_time"};
+    for (size_t i = 0; stream->n_columns > 0 && i < stream->chosen.count; i++) {
+        const char *name = stream->chosen.items[i];
+        bool known = hr_stream_column(stream, name) != NULL;
+        for (size_t k = 0; k < HR_COUNTOF(theirs); k++) {
+            known = known || strcmp(name, theirs[k]) == 0;
+        }
+        if (!known) {
+            char shown[120];
+            char text[600];
+            hr_printable(hr_slice_str(name), 80, shown, sizeof shown);
+            snprintf(text, sizeof text,
+                     "stream '%.200s': selected_columns names '%s', which is no column of it",
+                     stream->name, shown);
+            hr_sync_warn(s, text);
+        }
+    }
+}
+
+void hr_sync_warn_catalog(const struct hr_sync_run *s) {
+    const struct hr_catalog *catalog = s->conf->catalog;
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct hr_stream *stream = &catalog->streams[i];
+        const char *cursor = stream->cursor_field;
+        if (!stream->selected) {
+            continue;
+        }
+        warn_of_chosen(s, stream);
+        if (hr_sync_incremental(stream) && cursor != NULL && *cursor != 0 &&
+            strcmp(cursor, "_last_modified_time") != 0) {
+            char shown[120];
+            char text[600];
+            hr_printable(hr_slice_str(cursor), 80, shown, sizeof shown);
+            snprintf(text, sizeof text,
+                     "stream '%.200s': a cursor that is a column ('%s') is not built yet: files "
+                     "that were not read before are read, with all their rows",
+                     stream->name, shown);
+            hr_sync_warn(s, text);
+        }
+    }
+}
+
 int hr_sync_check_mode(const struct hr_sync_run *s, struct hr_error *err) {
     const struct hr_settings *settings = s->conf->settings;
     const struct hr_catalog *catalog = s->conf->catalog;

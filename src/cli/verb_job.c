@@ -8,6 +8,7 @@
 #include "cli/job.h"
 #include "config/load.h"
 #include "config/render.h"
+#include "plan/select.h"
 #include "state/state.h"
 
 #define DISCOVER_WIDTH_MAX 64
@@ -42,7 +43,12 @@ int hr_verb_spec(struct hr_cli *cli) {
 static int check_source(const struct hr_job *job, struct hr_error *err) {
     struct hr_store *store = NULL;
     struct hr_list_page page = {0};
-    int rc = hr_run_open_store(&job->settings, &job->settings.place, true, &store, err);
+    struct hr_selector *selector = NULL;
+    int rc = hr_selector_new(&job->settings, &selector, err); /* patterns that do not compile */
+    hr_selector_free(selector);
+    if (rc == 0) {
+        rc = hr_run_open_store(&job->settings, &job->settings.place, true, &store, err);
+    }
     struct hr_watch *watch = rc == 0 ? hr_watch_start(hr_watch_cancel_store, store, NULL, 0) : NULL;
     if (rc == 0) {
         const struct hr_list_query q = {.prefix = job->settings.place.prefix, .page_size = 10};

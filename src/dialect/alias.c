@@ -72,7 +72,7 @@ static int fail_unknown(const struct hr_alias *rows, size_t count, const char *b
     if (near) {
         hr_error_hint(err, "Did you mean \"%s%s%s\"?", block ? block : "", block ? "." : "", near);
     } else {
-        hr_error_hint(err, "\"headrace spec --dialect ...\" lists the keys.");
+        hr_error_hint(err, "`headrace spec --dialect NAME` lists the keys of native and olake.");
     }
     return rc;
 }
@@ -83,11 +83,15 @@ static int apply_one(const struct hr_alias *alias, const json_t *value,
         return 0; /* not given */
     }
     int rc = hr_alias_check(alias, value, err);
+    const bool told = rc != 0;
     if (rc == 0 && alias->set) {
-        return alias->set(settings, alias, value, err);
-    }
-    if (rc == 0 && alias->native) {
+        rc = alias->set(settings, alias, value, err);
+    } else if (rc == 0 && alias->native) {
         rc = hr_settings_set_json(settings, alias->native, value, err);
+    }
+    if (rc != 0 && !told && alias->native && strcmp(alias->native, alias->row.name) != 0) {
+        hr_error_detail(err, "the config's key is \"%s%s%s\"", alias->block ? alias->block : "",
+                        alias->block ? "." : "", alias->row.name);
     }
     return rc;
 }

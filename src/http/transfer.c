@@ -266,6 +266,25 @@ static void place_of(const struct hr_http_req *req, char out[HR_HTTP_PLACE_MAX])
                    : ":80");
 }
 
+/* libcurl names whom it tried ("Failed to connect to HOST port 3128 after …"): somebody other than
+ * the server is a proxy, of the options or the environment. */
+static bool was_proxy(const struct transfer *t, const char *place) {
+    const char *colon = strrchr(place, ':');
+    const char *port = strstr(t->error, " port ");
+    const char *host = strstr(t->error, "connect to ");
+    if (colon == NULL || port == NULL || host == NULL) {
+        return false;
+    }
+    const size_t host_len = (size_t)(colon - place);
+    const size_t port_len = strlen(colon + 1);
+    host += strlen("connect to ");
+    port += strlen(" port ");
+    const bool same_port = strncmp(port, colon + 1, port_len) == 0 && port[port_len] == ' ';
+    const bool same_host =
+        *place == '[' || (strncasecmp(host, place, host_len) == 0 && host[host_len] == ' ');
+    return !same_port || !same_host;
+}
+
 static int connect_failed(struct transfer *t, const char *place, struct hr_error *err) {
     long os = 0;
     curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &os);
@@ -275,6 +294,12 @@ static int connect_failed(struct transfer *t, const char *place, struct hr_error
                 "could not connect to %s: its address is link-local or a metadata service", place);
         hr_error_hint(err, "such addresses are refused as endpoints; check endpoint_url");
         return HR_E_CONFIG;
+    }
+    if (was_proxy(t, place)) {
+        hr_fail(err, HR_E_NETWORK, "could not connect to the proxy for %s: %s", place, t->error);
+        hr_error_hint(err, "check the option proxy and the environment's https_proxy and "
+                           "http_proxy; no_proxy names hosts that need none");
+        return HR_E_NETWORK;
     }
     hr_fail(err, HR_E_NETWORK, "could not connect to %s: %s", place,
             os != 0 ? strerror((int)os) : t->error);

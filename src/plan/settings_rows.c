@@ -235,7 +235,9 @@ const struct hr_option hr_rows_schema[] = {
      .text = "Columns about the object to add: _last_modified_time, _file, _line, _row, _offset, "
              "_modified, _etag, _size, _row_id."},
     {FIELD(hr_schema_opts, max_columns), .type = HR_OPT_INT, .def = "10000", RANGE(1, 1000000),
-     SINCE, .text = "Most columns of a stream; more is an error."},
+     SINCE,
+     .text = "Most columns of a stream; more is an error. Of CSV and JSON 10000 are read at "
+             "most."},
 };
 const size_t hr_rows_schema_count = HR_COUNTOF(hr_rows_schema);
 

@@ -79,3 +79,13 @@ def test_copy_gives_up(
     tried = Counter(r.headers.get("range") for r in proxy.requests if r.kind == kind)
     assert max(tried.values()) == 3, tried
     assert rows_of(s3, bucket, "out/") == []
+
+
+def test_a_proxy_that_cannot_be_reached_is_named(headrace: Headrace, bucket: str) -> None:
+    """Not the server, which may be in good health."""
+    words = ("--set", "retry_count=0", "--set", "proxy=http://127.0.0.1:1")
+    done = headrace("ls", f"s3://{bucket}/", *words)
+    assert done.code == 1
+    assert "the proxy for" in done.err
+    assert "127.0.0.1 port 1" in done.err
+    assert "https_proxy" in done.err

@@ -483,3 +483,41 @@ def test_a_mode_beside_the_catalogs(headrace_local: Headrace, tmp_path: Path) ->
         for told in ("append", "overwrite", "error", "replace"):
             done = job.sync("--set", f"destination.mode={told}")
             assert done.code == (0 if told == works else 2), (mode, entry, told, done.err)
+
+
+def test_what_of_a_catalog_has_no_effect_is_said(headrace_local: Headrace, tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path / "lake")
+    lake.put("s/1.csv", "id,v\n1,2\n")
+    job = Job(headrace_local, tmp_path / "job", lake)
+    catalog = job.discover()
+    entry = next(iter(catalog["selected_streams"].values()))[0]
+    stream = catalog["streams"][0]["stream"]
+    entry["selected_columns"] = {
+        "columns": ["id", "vv", "_olake_id", "_cdc_timestamp"],
+        "sync_new_columns": True,
+    }
+    stream.update(sync_mode="incremental", cursor_field="id")
+    job.write("streams.json", catalog)
+    said = job.ok().err.splitlines()
+    assert len(said) == 2, said
+    assert "selected_columns names 'vv', which is no column" in said[0]
+    assert "a cursor that is a column ('id') is not built yet" in said[1]
+    stream["cursor_field"] = "_last_modified_time:id"
+    entry["selected_columns"]["columns"] = ["id"]
+    job.write("streams.json", catalog)
+    assert job.ok().err == ""
+
+
+def test_check_reads_the_pattern_and_names_the_configs_key(
+    headrace_local: Headrace, tmp_path: Path
+) -> None:
+    lake = FolderLake(tmp_path / "lake")
+    lake.put("s/1.csv", "id\n1\n")
+    job = Job(headrace_local, tmp_path / "job", lake, file_pattern="(")
+    done = job.run("check", "--config", "source.json")
+    assert done.code == 1
+    assert "missing closing parenthesis" in done.err
+    job.source(file_format="csv", max_threads=1000)
+    done = job.run("check", "--config", "source.json")
+    assert done.code == 2
+    assert '"max_threads"' in done.err
