@@ -85,6 +85,12 @@ static int publish(struct hr_sync_run *s, const struct hr_checkpoint_info *info,
     return rc;
 }
 
+/* Everything of the stream that the listing showed is read: nothing was left for the next run. */
+bool hr_sync_whole(const struct hr_sync_run *s) {
+    const struct hr_selection *sel = hr_scan_stream_selection(hr_plan_scan(s->plan), s->current);
+    return sel == NULL || sel->objects[HR_SKIP_LIMIT] == 0;
+}
+
 /* What a checkpoint read, into the band and off the lists of what waits. Below the lock: workers
  * ask for tasks, and so ask the band, at the same time. */
 static int note_inputs(struct hr_sync_run *s, struct hr_sync_table *t,
@@ -101,7 +107,7 @@ static int note_inputs(struct hr_sync_run *s, struct hr_sync_table *t,
     if (rc == 0 && info->n_inputs > 0) {
         rc = hr_band_checkpoint(t->band, info->inputs[info->n_inputs - 1].key, err);
     }
-    if (rc == 0 && info->last) {
+    if (rc == 0 && info->last && hr_sync_whole(s)) {
         hr_sync_report_days(s, t, &s->conf->catalog->streams[s->current]);
         rc = hr_band_finish(t->band, err);
     }
@@ -371,7 +377,7 @@ static int rest_table(struct hr_sync_run *s, struct hr_error *err) {
             stream->name);
         hr_sync_warn(s, text);
     }
-    if (hr_sync_incremental(stream)) {
+    if (hr_sync_incremental(stream) && hr_sync_whole(s)) {
         const bool differs = hr_sync_report_days(s, t, stream) > 0;
         const bool changed = differs || t->state.headrace == NULL || hr_band_sweeping(t->band);
         const int64_t before = hr_band_watermark(t->band);

@@ -66,6 +66,8 @@ void hr_sync_warn_catalog(const struct hr_sync_run *s);
 int hr_sync_check_mode(const struct hr_sync_run *s, struct hr_error *err);
 /* Two streams in one table are refused where one would take away what the other wrote. */
 int hr_sync_check_tables(const struct hr_sync_run *s, struct hr_error *err);
+/* The listing of the stream that runs now was read to its end; false: a limit left some of it. */
+bool hr_sync_whole(const struct hr_sync_run *s);
 /* s->tables: what the state says of every selected stream. */
 int hr_sync_load_tables(struct hr_sync_run *s, struct hr_error *err);
 /* Report days below the band that do not match the listing; how many. */

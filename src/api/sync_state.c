@@ -350,6 +350,9 @@ static int seen_by_olake(struct hr_sync_run *s, const struct hr_sync_table *t, b
     char cursor[48];
     int64_t newest = hr_band_newest(t->band);
     int rc = 0;
+    if (last && !hr_sync_whole(s)) {
+        return 0; /* what a limit left is named nowhere */
+    }
     if (last) {
         out->chunks = json_array();
     } else {

@@ -42,6 +42,7 @@ struct hr_band {
     int64_t lookback_us; /* -1: for ever */
     int64_t watermark;   /* INT64_MIN: nothing read yet */
     int64_t newest;
+    int64_t edge; /* at or before it no keys were kept, whatever lookback says now */
     struct entry *table;
     size_t table_size, used; /* size is a power of two */
     struct days kept, listed;
@@ -83,7 +84,7 @@ int hr_band_new(int64_t lookback_seconds, struct hr_band **out, struct hr_error 
         return no_memory(err);
     }
     band->lookback_us = lookback_seconds < 0 ? -1 : lookback_seconds * 1000000;
-    band->watermark = band->newest = INT64_MIN;
+    band->watermark = band->newest = band->edge = INT64_MIN;
     return 0;
 }
 
@@ -318,8 +319,17 @@ void hr_band_begin(struct hr_band *band, int64_t list_us) {
 }
 
 static bool in_band(const struct hr_band *band, int64_t reference, int64_t time_us) {
-    return band->lookback_us < 0 || reference == INT64_MIN ||
-           time_us > reference - band->lookback_us;
+    return reference == INT64_MIN ||
+           (time_us > band->edge &&
+            (band->lookback_us < 0 || time_us > reference - band->lookback_us));
+}
+
+/* The keys below are forgotten with this finish; a longer lookback does not bring them back. */
+static void move_edge(struct hr_band *band) {
+    const int64_t edge = band->watermark - band->lookback_us;
+    if (band->lookback_us >= 0 && edge > band->edge) {
+        band->edge = edge;
+    }
 }
 
 /* Where the watermark would stand if the sweep ended now. It only grows, so whatever lies in the
@@ -404,6 +414,7 @@ int hr_band_note(struct hr_band *band, const char *key, const struct hr_object_i
     if (band->watermark != INT64_MIN || in_band(band, reference(band), info->mtime_us)) {
         return put_entry(band, k, etag, info->mtime_us, err);
     }
+    band->edge = info->mtime_us > band->edge ? info->mtime_us : band->edge;
     return add_to_day(&band->kept, info->mtime_us, k, etag) == 0 ? 0 : no_memory(err);
 }
 
@@ -458,7 +469,11 @@ int hr_band_finish(struct hr_band *band, struct hr_error *err) {
     band->n_pending = 0;
     hr_free(band->sweep_key);
     band->sweep_key = NULL;
-    return band->watermark == INT64_MIN ? 0 : fold_old_entries(band, err);
+    if (band->watermark == INT64_MIN) {
+        return 0;
+    }
+    move_edge(band);
+    return fold_old_entries(band, err);
 }
 
 bool hr_band_sweeping(const struct hr_band *band) {
@@ -629,6 +644,7 @@ int hr_band_to_json(const struct hr_band *band, json_t *into, struct hr_error *e
     int bad = packed == NULL || replay_json(band, into) != 0;
     bad |= json_object_set_new(into, "watermark", time_json(band->watermark));
     bad |= json_object_set_new(into, "newest", time_json(band->newest));
+    bad |= json_object_set_new(into, "edge", time_json(band->edge));
     bad |= json_object_set_new(into, "base", json_integer(base));
     bad |= json_object_set_new(into, "band", json_string(packed ? packed : ""));
     bad |= json_object_set_new(into, "days", days_json(&band->kept));
@@ -783,7 +799,9 @@ int hr_band_from_json(const json_t *json, int64_t lookback_seconds, const char *
     const json_t *base = json_object_get(json, "base");
     const char *packed = json_string_value(json_object_get(json, "band"));
     if (!get_time(json, "watermark", &band->watermark) ||
-        !get_time(json, "newest", &band->newest) || !json_is_integer(base) || packed == NULL ||
+        !get_time(json, "newest", &band->newest) ||
+        (json_object_get(json, "edge") != NULL && !get_time(json, "edge", &band->edge)) ||
+        !json_is_integer(base) || packed == NULL ||
         llabs(json_integer_value(base)) > INT64_MAX / MINUTE_US / 2) {
         rc = bad_state(name, "its own part", err);
     }

@@ -368,3 +368,38 @@ def test_folder_deleted_files_are_no_difference(folder: Job) -> None:
     done = folder.ok()
     assert "differ" not in done.err
     assert folder_ids(folder) == [1, 2]  # deletes are never propagated
+
+
+def test_a_limit_goes_on_next_time(timed: Timed) -> None:
+    """What max_files_per_run leaves is not read, however old it is: the sweep has not ended."""
+    for number in range(6):
+        timed.put(f"{number}.csv", number, NOON - number * 5 * DAY)
+    limit = ("--set", "max_files_per_run=2")
+    for seen in (2, 4, 6, 6):
+        timed.run(MINUTE, *limit)
+        assert timed.ids() == list(range(seen))
+
+
+def test_a_longer_lookback_in_the_middle_of_a_first_load(timed: Timed) -> None:
+    for number in range(4):
+        timed.put(f"{number}.csv", number, NOON - number * 5 * DAY)
+    timed.run(MINUTE, "--set", "max_files_per_run=2")
+    assert timed.ids() == [0, 1]
+    timed.run(MINUTE, "--set", "max_files_per_run=1", "--set", "lookback_seconds=-1")
+    assert timed.ids() == [0, 1, 2]
+    timed.run(MINUTE, "--set", "lookback_seconds=99999999")
+    assert timed.ids() == [0, 1, 2, 3]
+
+
+def test_a_longer_lookback_reads_nothing_again(timed: Timed) -> None:
+    """Keys below the band were forgotten: a wider band does not take them for new ones."""
+    timed.put("a.csv", 1, NOON - 30 * DAY)
+    timed.put("b.csv", 2, NOON - 3 * DAY)
+    timed.put("c.csv", 3, NOON)
+    timed.run()
+    for lookback in (86400 * 10, -1, 86400 * 400):
+        timed.run(MINUTE, "--set", f"lookback_seconds={lookback}")
+        assert timed.ids() == [1, 2, 3]
+    timed.put("d.csv", 4, NOON - HOUR)
+    timed.run(MINUTE, "--set", "lookback_seconds=-1")
+    assert timed.ids() == [1, 2, 3, 4]
