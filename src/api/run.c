@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/time.h"
+#include "batch/member.h"
 
 int hr_run_open_store(const struct hr_settings *settings, const struct hr_place *place,
                       bool read_only, struct hr_store **out, struct hr_error *err) {
@@ -126,11 +127,20 @@ int hr_run_check_columns(const struct hr_transform_spec *spec, const struct hr_s
                          struct hr_error *err) {
     for (size_t i = 0; i < spec->count; i++) {
         const struct hr_out_column *column = &spec->columns[i];
+        const struct hr_field *stopped = NULL;
+        struct hr_member member;
         if (column->kind != HR_OUT_DATA ||
-            hr_schema_find(schema, column->source, strlen(column->source)) >= 0) {
+            hr_member_find(schema, column->source, &member, &stopped)) {
             continue;
         }
         hr_fail(err, HR_E_USAGE, "could not find column '%s'", column->source);
+        if (stopped != NULL && hr_type_nested(stopped->type)) {
+            hr_error_hint(err,
+                          "'%s' is a %s, and only members of structs are columns: choose it "
+                          "whole",
+                          stopped->name, stopped->type.id == HR_T_MAP ? "map" : "list");
+            return HR_E_USAGE;
+        }
         char names[240];
         size_t n = 0;
         names[0] = '\0';
@@ -154,6 +164,7 @@ int hr_run_copy_spec(const struct hr_settings *settings, struct hr_transform_spe
     spec->new_columns = spec->all_data && (settings->schema.schema == NULL ||
                                            settings->schema.schema_evolution == HR_EVOLVE_RESCUE);
     spec->misfit = hr_settings_misfit(settings);
+    spec->members = true;
     int rc = check_twice(columns, err);
     for (size_t i = 0; rc == 0 && i < columns->count; i++) {
         rc = hr_transform_spec_add(spec, columns->items[i], HR_OUT_DATA, columns->items[i], NULL, 0,

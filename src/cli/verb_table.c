@@ -21,7 +21,8 @@ const struct hr_flag hr_common_flags[] = {
 const size_t hr_common_flags_count = HR_COUNTOF(hr_common_flags);
 
 static const struct hr_flag COPY_FLAGS[] = {
-    {"columns", 0, "A,B,…", FLAG(columns), false, false, "only these columns, in this order"},
+    {"columns", 0, "A,B,…", FLAG(columns), false, false,
+     "only these columns, in this order; a.b is member b of struct a"},
     {"partition-by", 0, "A,B,…", FLAG(partition_by), false, false,
      "write into folders A=…/B=… by these columns"},
     {"filter", 0, "EXPR", FLAG(filter), false, false,

@@ -89,7 +89,8 @@ struct hr_reject {
 
 struct hr_read_params {
     struct hr_schema *want; /* text: schema to convert into, required. Self-describing: columns
-                               wanted by name (types ignored), NULL all */
+                               wanted by name (types ignored), NULL all; a struct with children:
+                               only those of it, as far as the format can */
     bool want_all; /* text: a column of the file that `want` lacks is a misfit (WIDEN: HR_WIDEN);
                       otherwise extra columns are skipped */
     enum hr_misfit misfit;

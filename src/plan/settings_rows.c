@@ -197,7 +197,9 @@ const size_t hr_rows_work_count = HR_COUNTOF(hr_rows_work);
 
 const struct hr_option hr_rows_parquet_scan[] = {
     {FIELD(hr_parquet_scan_opts, parquet_columns), .type = HR_OPT_LIST, SINCE,
-     .text = "Columns to read from Parquet files; the others are not fetched. Empty: all."},
+     .text =
+         "Columns to read from Parquet files; the others are not fetched. a.b is member b of the "
+         "struct a, unless a column has that name. Empty: all."},
     {FIELD(hr_parquet_scan_opts, parquet_filters), .type = HR_OPT_JSON, SINCE,
      .text = "Conditions [[\"column\", \">=\", value], ...]; a list of lists is OR of ANDs."},
 };
@@ -205,7 +207,7 @@ const size_t hr_rows_parquet_scan_count = HR_COUNTOF(hr_rows_parquet_scan);
 
 const struct hr_option hr_rows_schema[] = {
     {FIELD(hr_schema_opts, columns), .type = HR_OPT_LIST, SINCE,
-     .text = "Columns to write, in this order. Empty: all."},
+     .text = "Columns to write, in this order; a.b is member b of the struct a. Empty: all."},
     {FIELD(hr_schema_opts, schema), .type = HR_OPT_JSON, SINCE,
      .text = "Names and types instead of inferred ones: {\"id\": \"int64\", \"price\": "
              "\"decimal(12,2)\"}. Columns it does not name are inferred."},

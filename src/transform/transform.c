@@ -60,20 +60,27 @@ static bool takes_every_column(const struct hr_transform_spec *spec) {
     return spec->all_data;
 }
 
-static bool column_is_used(const struct hr_transform_spec *spec, const char *name) {
-    for (size_t i = 0; i < spec->count; i++) {
-        if (spec->columns[i].kind == HR_OUT_DATA && strcmp(spec->columns[i].source, name) == 0) {
-            return true;
-        }
+/* Ask for one column, or a member of one, in `wanted`; *n of them so far. */
+static int want_one(const struct hr_schema *have, const char *name, struct hr_schema *wanted,
+                    int *n) {
+    struct hr_member member;
+    if (!hr_member_find(have, name, &member, NULL)) {
+        return 0;
     }
-    size_t n = 0;
-    const char *const *filtered = spec->filter ? hr_filter_columns(spec->filter, &n) : NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(filtered[i], name) == 0) {
-            return true;
-        }
+    const struct hr_field *field = &have->fields[member.column];
+    struct hr_field *at = NULL;
+    for (int i = 0; i < *n && at == NULL; i++) {
+        at = strcmp(wanted->fields[i].name, field->name) == 0 ? &wanted->fields[i] : NULL;
     }
-    return false;
+    const bool is_new = at == NULL;
+    if (is_new) {
+        at = &wanted->fields[*n];
+        if (hr_field_init(at, field->name, strlen(field->name), field->type, 0) != 0) {
+            return HR_E_NOMEM;
+        }
+        ++*n;
+    }
+    return hr_member_keep(at, is_new, field, &member);
 }
 
 int hr_transform_wanted(const struct hr_transform_spec *spec, const struct hr_schema *have,
@@ -82,22 +89,25 @@ int hr_transform_wanted(const struct hr_transform_spec *spec, const struct hr_sc
     if (takes_every_column(spec)) {
         return 0;
     }
+    size_t n_filtered = 0;
     int n = 0;
-    for (int i = 0; i < have->n_fields; i++) {
-        n += column_is_used(spec, have->fields[i].name);
-    }
-    struct hr_schema *wanted = hr_schema_new(n);
+    const char *const *filtered =
+        spec->filter ? hr_filter_columns(spec->filter, &n_filtered) : NULL;
+    struct hr_schema *wanted = hr_schema_new((int)(spec->count + n_filtered));
     int rc = wanted ? 0 : HR_E_NOMEM;
-    int k = 0;
-    for (int i = 0; rc == 0 && i < have->n_fields; i++) {
-        if (column_is_used(spec, have->fields[i].name)) {
-            rc = hr_field_copy(&wanted->fields[k++], &have->fields[i]);
+    for (size_t i = 0; rc == 0 && i < spec->count; i++) {
+        if (spec->columns[i].kind == HR_OUT_DATA) {
+            rc = want_one(have, spec->columns[i].source, wanted, &n);
         }
+    }
+    for (size_t i = 0; rc == 0 && i < n_filtered; i++) {
+        rc = want_one(have, filtered[i], wanted, &n);
     }
     if (rc != 0) {
         hr_schema_unref(wanted);
         return hr_fail(err, HR_E_NOMEM, "could not allocate a schema");
     }
+    wanted->n_fields = n;
     *out = wanted;
     return 0;
 }
@@ -179,7 +189,7 @@ static int add_out(struct hr_transform *t, const struct hr_out_column *column, i
     op->source = source;
     t->n_outs++;
     if (op->kind == HR_OUT_DATA) {
-        return out_field(t->spec, &t->read_schema->fields[source], name, field);
+        return out_field(t->spec, &t->view->fields[source], name, field);
     }
     return hr_generated_field(op->kind, name, field);
 }
@@ -216,7 +226,7 @@ static int build_outs(struct hr_transform *t, struct hr_schema *schema) {
         const struct hr_out_column *column = &t->spec->columns[i];
         int source = -1;
         if (column->kind == HR_OUT_DATA) {
-            source = hr_schema_find(t->read_schema, column->source, strlen(column->source));
+            source = hr_schema_find(t->view, column->source, strlen(column->source));
             if (source < 0 || made_here(t->spec, column->name)) {
                 continue; /* not in any file so far, or ours stands */
             }
@@ -236,7 +246,12 @@ int hr_transform_new(const struct hr_transform_spec *spec, struct hr_schema *rea
     }
     t->spec = spec;
     t->read_schema = hr_schema_ref(read_schema);
-    const size_t n_read = (size_t)read_schema->n_fields;
+    int rc = hr_members_open(t, err);
+    if (rc != 0) {
+        hr_transform_free(t);
+        return rc;
+    }
+    const size_t n_read = (size_t)t->view->n_fields;
     const size_t max_outs = n_read + spec->count;
     t->outs = hr_calloc(max_outs, sizeof(*t->outs));
     t->source_of = hr_calloc(n_read, sizeof(*t->source_of));
@@ -245,12 +260,12 @@ int hr_transform_new(const struct hr_transform_spec *spec, struct hr_schema *rea
     t->casts = hr_calloc(n_read, sizeof(*t->casts));
     t->selected = hr_calloc(n_read, sizeof(*t->selected));
     struct hr_schema *schema = hr_schema_new((int)max_outs);
-    int rc = t->outs && t->source_of && t->aligned && t->absent && t->casts && t->selected && schema
-                 ? 0
-                 : HR_E_NOMEM;
+    rc = t->outs && t->source_of && t->aligned && t->absent && t->casts && t->selected && schema
+             ? 0
+             : HR_E_NOMEM;
     if (rc == 0) {
         for (size_t i = 0; i < n_read; i++) {
-            t->casts[i].field = t->selected[i].field = &read_schema->fields[i];
+            t->casts[i].field = t->selected[i].field = &t->view->fields[i];
         }
         rc = build_outs(t, schema);
     }
@@ -267,7 +282,7 @@ int hr_transform_new(const struct hr_transform_spec *spec, struct hr_schema *rea
         rc = t->out.vecs ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a transform");
     }
     if (rc == 0 && spec->filter != NULL) {
-        rc = hr_filter_bind(spec->filter, read_schema, &t->filter, err);
+        rc = hr_filter_bind(spec->filter, t->view, &t->filter, err);
     }
     if (rc != 0) {
         hr_transform_free(t);
@@ -281,7 +296,7 @@ void hr_transform_free(struct hr_transform *t) {
     if (t == NULL) {
         return;
     }
-    for (int i = 0; i < t->read_schema->n_fields; i++) {
+    for (int i = 0; t->view != NULL && i < t->view->n_fields; i++) {
         if (t->casts != NULL) {
             hr_vec_release(&t->casts[i]);
         }
@@ -307,6 +322,7 @@ void hr_transform_free(struct hr_transform *t) {
     hr_buf_release(&t->scratch);
     hr_free(t->order);
     hr_free(t->extras);
+    hr_members_close(t);
     hr_schema_unref(t->out_schema);
     hr_schema_unref(t->read_schema);
     hr_free(t);
@@ -364,8 +380,8 @@ static bool is_met(const struct hr_field *have, const struct hr_field *want) {
 }
 
 /* Nested values become text later anyway; nullability of the file does not matter here. */
-static bool fits(const struct hr_transform *t, const struct hr_field *have,
-                 const struct hr_field *want) {
+bool hr_transform_fits(const struct hr_transform *t, const struct hr_field *have,
+                       const struct hr_field *want) {
     if (hr_field_fits(have, want)) {
         return true;
     }
@@ -375,10 +391,51 @@ static bool fits(const struct hr_transform *t, const struct hr_field *have,
            (t->spec->misfit == HR_MISFIT_WIDEN && is_met(have, &relaxed));
 }
 
+/* Which read columns the filter looks at, and which anything behind it. */
+static int mark_needed(struct hr_transform *t, struct hr_error *err) {
+    const size_t n_read = (size_t)t->view->n_fields;
+    if (t->filtered != NULL) {
+        return 0;
+    }
+    t->needed_after_filter = hr_calloc(n_read, 1);
+    t->filtered = hr_calloc(n_read, 1);
+    if (t->needed_after_filter == NULL || t->filtered == NULL) {
+        hr_free(t->needed_after_filter);
+        hr_free(t->filtered);
+        t->needed_after_filter = t->filtered = NULL;
+        return hr_fail(err, HR_E_NOMEM, "could not allocate a filter");
+    }
+    for (int i = 0; i < t->n_outs; i++) {
+        if (t->outs[i].kind == HR_OUT_OLAKE_MD5 || t->outs[i].kind == HR_OUT_RAW_JSON) {
+            memset(t->needed_after_filter, 1, n_read);
+        } else if (t->outs[i].kind == HR_OUT_DATA) {
+            t->needed_after_filter[t->outs[i].source] = true;
+        }
+    }
+    size_t n = 0;
+    const char *const *names = t->spec->filter ? hr_filter_columns(t->spec->filter, &n) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const int k = hr_schema_find(t->view, names[i], strlen(names[i]));
+        if (k >= 0) {
+            t->filtered[k] = true;
+        }
+    }
+    return 0;
+}
+
+/* A struct of which only members are taken may be anything else. */
+static bool is_asked_for(const struct hr_transform *t, int column) {
+    return t->n_members == 0 || t->needed_after_filter[column] || t->filtered[column];
+}
+
 int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
                       struct hr_schema **needs, struct hr_error *err) {
     *needs = NULL;
     const struct hr_schema *want = t->read_schema;
+    int rc = mark_needed(t, err);
+    if (rc != 0) {
+        return rc;
+    }
     for (int i = 0; i < want->n_fields; i++) {
         t->source_of[i] = -1;
     }
@@ -389,7 +446,8 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
         const int k = i < want->n_fields && strcmp(want->fields[i].name, field->name) == 0
                           ? i
                           : hr_schema_find(want, field->name, strlen(field->name));
-        const bool ok = k >= 0 && fits(t, field, &want->fields[k]);
+        const bool ok =
+            k >= 0 && (hr_transform_fits(t, field, &want->fields[k]) || !is_asked_for(t, k));
         if (k >= 0 &&
             (ok || t->spec->misfit == HR_MISFIT_IGNORE || t->spec->misfit == HR_MISFIT_RESCUE)) {
             t->source_of[k] = i;
@@ -406,8 +464,15 @@ int hr_transform_bind(struct hr_transform *t, const struct hr_schema *have,
         widen = widen || t->spec->misfit == HR_MISFIT_WIDEN;
     }
     t->bound_to = have;
+    const struct hr_field *odd_want = NULL;
+    const struct hr_field *odd = hr_members_bind(t, have, &odd_want);
+    if (odd != NULL && t->spec->misfit == HR_MISFIT_STRICT) {
+        return misfit_error(odd, odd_want, err);
+    }
+    widen = widen || (odd != NULL && t->spec->misfit == HR_MISFIT_WIDEN);
     if (!widen) {
-        const int rc = hr_rescue_bind(t, have, err);
+        t->rescues = t->rescues || (odd != NULL && t->spec->misfit == HR_MISFIT_RESCUE);
+        rc = hr_rescue_bind(t, have, err);
         t->rescues = t->rescued >= 0 && (t->rescues || t->n_extras > 0);
         return rc;
     }
@@ -468,66 +533,46 @@ static int cast_lossy(struct hr_transform *t, struct hr_vec *dst, const struct h
     return rc;
 }
 
-/* Which read columns the filter looks at, and which anything behind it. */
-static int mark_needed(struct hr_transform *t, struct hr_error *err) {
-    const size_t n_read = (size_t)t->read_schema->n_fields;
-    if (t->filtered != NULL) {
-        return 0;
-    }
-    t->needed_after_filter = hr_calloc(n_read, 1);
-    t->filtered = hr_calloc(n_read, 1);
-    if (t->needed_after_filter == NULL || t->filtered == NULL) {
-        hr_free(t->needed_after_filter);
-        hr_free(t->filtered);
-        t->needed_after_filter = t->filtered = NULL;
-        return hr_fail(err, HR_E_NOMEM, "could not allocate a filter");
-    }
-    for (int i = 0; i < t->n_outs; i++) {
-        if (t->outs[i].kind == HR_OUT_OLAKE_MD5 || t->outs[i].kind == HR_OUT_RAW_JSON) {
-            memset(t->needed_after_filter, 1, n_read);
-        } else if (t->outs[i].kind == HR_OUT_DATA) {
-            t->needed_after_filter[t->outs[i].source] = true;
-        }
-    }
-    size_t n = 0;
-    const char *const *names = t->spec->filter ? hr_filter_columns(t->spec->filter, &n) : NULL;
-    for (size_t i = 0; i < n; i++) {
-        const int k = hr_schema_find(t->read_schema, names[i], strlen(names[i]));
-        if (k >= 0) {
-            t->filtered[k] = true;
-        }
-    }
-    return 0;
-}
-
 /* Values of the file as they are: a flat column that only lacks nulls needs no conversion. */
 static bool same_values(const struct hr_field *want, const struct hr_field *have) {
     return hr_field_equal(want, have) ||
            (!hr_type_nested(want->type) && hr_type_equal(want->type, have->type));
 }
 
+/* Of view column `i`: the values of the file, NULL when it has none. */
+static int source_vec(struct hr_transform *t, int i, const struct hr_batch *in,
+                      const struct hr_vec **out, struct hr_error *err) {
+    if (i >= t->read_schema->n_fields) {
+        return hr_members_take(t, i, in, out, err);
+    }
+    const int k = t->source_of[i];
+    *out = k < 0 ? NULL : &in->vecs[k];
+    return 0;
+}
+
 static int align(struct hr_transform *t, struct hr_batch *in, struct hr_error *err) {
     int rc = 0;
-    for (int i = 0; rc == 0 && i < t->read_schema->n_fields; i++) {
-        const int k = t->source_of[i];
+    for (int i = 0; rc == 0 && i < t->view->n_fields; i++) {
         struct hr_vec *cast = &t->casts[i];
-        t->absent[i] = k < 0 || in->vecs[k].missing;
-        if (k >= 0 && same_values(&t->read_schema->fields[i], &in->schema->fields[k])) {
-            t->aligned[i] = &in->vecs[k];
+        const struct hr_vec *src = NULL;
+        rc = source_vec(t, i, in, &src, err);
+        t->absent[i] = src == NULL || src->missing;
+        if (src != NULL && same_values(cast->field, src->field)) {
+            t->aligned[i] = src;
             continue;
         }
         if (cast->n_children != cast->field->n_children) {
-            rc = hr_vec_init(cast, &t->read_schema->fields[i], err);
+            rc = hr_vec_init(cast, &t->view->fields[i], err);
         }
         hr_vec_clear(cast);
-        if (k < 0 && !t->needed_after_filter[i] && !t->filtered[i]) {
-            /* not read, and nobody asks: stays empty */
-        } else if (rc == 0 && k < 0) {
+        if (!t->needed_after_filter[i] && !t->filtered[i] && !t->rescues) {
+            /* nobody asks: stays empty */
+        } else if (rc == 0 && src == NULL) {
             rc = hr_vec_append_nulls(cast, (size_t)in->len, err);
-        } else if (rc == 0 && fits(t, &in->schema->fields[k], cast->field)) {
-            rc = hr_vec_cast(cast, &in->vecs[k], err);
+        } else if (rc == 0 && hr_transform_fits(t, src->field, cast->field)) {
+            rc = hr_vec_cast(cast, src, err);
         } else if (rc == 0) {
-            rc = cast_lossy(t, cast, &in->vecs[k], err);
+            rc = cast_lossy(t, cast, src, err);
         }
         t->aligned[i] = cast;
     }
@@ -570,12 +615,12 @@ static int run_filter(struct hr_transform *t, const struct hr_batch *in, int64_t
     }
     t->keep = keep;
     if (t->filter_vecs == NULL) {
-        t->filter_vecs = hr_calloc((size_t)t->read_schema->n_fields, sizeof(*t->filter_vecs));
+        t->filter_vecs = hr_calloc((size_t)t->view->n_fields, sizeof(*t->filter_vecs));
         if (t->filter_vecs == NULL) {
             return hr_fail(err, HR_E_NOMEM, "could not allocate a filter");
         }
     }
-    for (int i = 0; i < t->read_schema->n_fields; i++) {
+    for (int i = 0; i < t->view->n_fields; i++) {
         t->filter_vecs[i] = *t->aligned[i];
     }
     int64_t kept;
@@ -584,13 +629,13 @@ static int run_filter(struct hr_transform *t, const struct hr_batch *in, int64_t
     if (rc != 0 || kept == in->len || kept == 0) {
         return rc;
     }
-    for (int i = 0; rc == 0 && i < t->read_schema->n_fields; i++) {
+    for (int i = 0; rc == 0 && i < t->view->n_fields; i++) {
         if (!t->needed_after_filter[i]) {
             continue;
         }
         struct hr_vec *sel = &t->selected[i];
         if (sel->n_children != sel->field->n_children) {
-            rc = hr_vec_init(sel, &t->read_schema->fields[i], err);
+            rc = hr_vec_init(sel, &t->view->fields[i], err);
         }
         hr_vec_clear(sel);
         if (rc == 0) {
@@ -632,9 +677,6 @@ int hr_transform_run(struct hr_transform *t, struct hr_batch *in, const struct h
     int rc = 0;
     if (t->bound_to != in->schema) {
         rc = hr_transform_bind(t, in->schema, needs, err);
-    }
-    if (rc == 0) {
-        rc = mark_needed(t, err);
     }
     if (rc == 0) {
         rc = align(t, in, err);

@@ -38,7 +38,8 @@ enum hr_out_kind {
 struct hr_out_column {
     char *name;      /* at the destination */
     int kind;        /* enum hr_out_kind */
-    char *source;    /* HR_OUT_DATA: column of the file */
+    char *source;    /* HR_OUT_DATA: column of the file, or a member of a struct (`a.b`, see
+                        batch/member.h) when no column has that name */
     char *text;      /* HR_OUT_TEXT */
     int64_t time_us; /* HR_OUT_TIME */
     bool hidden;     /* HR_OUT_DATA beside the output: all_data takes its source all the same */
@@ -54,6 +55,8 @@ struct hr_transform_spec {
     bool nested_text;       /* nested values become JSON text */
     struct hr_filter *filter; /* borrowed, NULL none; over read-schema names */
     enum hr_misfit misfit;
+    bool members; /* columns were chosen by a person: one that is no member of a struct any more,
+                     after a file widened it, is an error */
     bool new_columns;          /* a file's column that the read schema lacks widens it (with
                                   HR_MISFIT_WIDEN) instead of being dropped */
     struct hr_strlist id_keys; /* HR_OUT_OLAKE_MD5: columns of the primary key, in order of their
@@ -69,14 +72,16 @@ int hr_transform_spec_add(struct hr_transform_spec *spec, const char *name, int 
                           const char *source, const char *text, int64_t time_us,
                           struct hr_error *err);
 /* Columns of the file that the output and the filter need, out of `have`: what to ask a
- * self-describing reader for. NULL result with 0: all of them. */
+ * self-describing reader for; structs of which only members are needed have those children, one
+ * without children is needed whole. NULL result with 0: all of them. */
 int hr_transform_wanted(const struct hr_transform_spec *spec, const struct hr_schema *have,
                         struct hr_schema **out, struct hr_error *err);
 /* True when rows need their offset or line (params.want_rows). */
 bool hr_transform_wants_rows(const struct hr_transform_spec *spec);
 
 struct hr_transform;
-/* read_schema: the columns of files, widened so far. The output schema follows from it. */
+/* read_schema: the columns of files, widened so far. The output schema follows from it.
+ * HR_E_SCHEMA: see `members`. */
 int hr_transform_new(const struct hr_transform_spec *spec, struct hr_schema *read_schema,
                      struct hr_transform **out, struct hr_error *err);
 void hr_transform_free(struct hr_transform *t);                      /* NULL allowed */

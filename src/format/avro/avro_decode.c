@@ -344,7 +344,8 @@ static int reserve_node(struct hr_avro_node *node, size_t extra, struct hr_error
 static const uint8_t *record(struct hr_avro_decoder *dec, struct hr_avro_node *node,
                              const uint8_t *p) {
     for (int32_t i = 0; i < node->n_children && p != NULL; i++) {
-        p = value(dec, &node->children[i], p);
+        struct hr_avro_node *child = &node->children[i];
+        p = child->vec != NULL ? value(dec, child, p) : skip(dec, child, p);
     }
     if (p != NULL) {
         set_valid(node);
@@ -687,10 +688,22 @@ static const uint8_t *skip(struct hr_avro_decoder *dec, struct hr_avro_node *nod
 
 /* ---- rows ---- */
 
+static void bind_node(struct hr_avro_node *node, struct hr_vec *vec);
+
+/* Members nobody wants have no vec. */
+static void bind_members(struct hr_avro_node *node, struct hr_vec *vec) {
+    int k = 0;
+    for (int32_t i = 0; i < node->n_children; i++) {
+        if (!node->children[i].skipped) {
+            bind_node(&node->children[i], &vec->children[k++]);
+        }
+    }
+}
+
 static void bind_node(struct hr_avro_node *node, struct hr_vec *vec) {
     node->vec = vec;
     switch ((enum hr_avro_kind)node->kind) {
-    case HR_AVRO_RECORD:
+    case HR_AVRO_RECORD: bind_members(node, vec); break;
     case HR_AVRO_UNION:
         for (int32_t i = 0; i < node->n_children; i++) {
             bind_node(&node->children[i], &vec->children[i]);

@@ -254,21 +254,69 @@ static bool is_wanted(const struct hr_schema *want, const char *name) {
     return want == NULL || hr_schema_find(want, name, strlen(name)) >= 0;
 }
 
+static const struct hr_field *find_child(const struct hr_field *field, const char *name) {
+    for (int i = 0; i < field->n_children; i++) {
+        if (strcmp(field->children[i].name, name) == 0) {
+            return &field->children[i];
+        }
+    }
+    return NULL;
+}
+
 static int no_memory(const struct avro_reader *r, struct hr_error *err) {
     return hr_fail(err, HR_E_NOMEM, "could not read '%s': out of memory", r->name);
 }
 
-/* The columns of `all` whose place is not negative. */
+/* The field as wanted: of a record with members in `want` only those; the others are marked to be
+ * skipped. Where the file has none of them the record is read whole. */
+static int narrow_field(struct hr_avro_node *node, const struct hr_field *have,
+                        const struct hr_field *want, struct hr_field *out) {
+    int n = 0;
+    const bool record = node->kind == HR_AVRO_RECORD && want != NULL;
+    for (int i = 0; record && i < have->n_children; i++) {
+        n += find_child(want, have->children[i].name) != NULL;
+    }
+    if (n == 0) {
+        return hr_field_copy(out, have);
+    }
+    int rc = hr_field_init(out, have->name, strlen(have->name), have->type, n);
+    out->nullable = have->nullable;
+    for (int i = 0, k = 0; rc == 0 && i < have->n_children; i++) {
+        const struct hr_field *child = find_child(want, have->children[i].name);
+        node->children[i].skipped = child == NULL;
+        if (child != NULL) {
+            rc = narrow_field(&node->children[i], &have->children[i], child, &out->children[k++]);
+        }
+    }
+    return rc;
+}
+
+static bool wants_members(const struct hr_schema *want) {
+    bool any = false;
+    for (int i = 0; want != NULL && i < want->n_fields; i++) {
+        any = any || want->fields[i].n_children > 0;
+    }
+    return any;
+}
+
+/* The columns of `all` whose place is not negative. members: NULL, or what is wanted of the file's
+ * own columns, whose nodes may then skip. */
 static int narrow_schema(struct avro_reader *r, struct hr_schema *all, const int *places, int count,
-                         struct hr_schema **out, struct hr_error *err) {
-    if (count == all->n_fields) {
+                         const struct hr_schema *members, struct hr_schema **out,
+                         struct hr_error *err) {
+    if (count == all->n_fields && !wants_members(members)) {
         *out = hr_schema_ref(all);
         return 0;
     }
     struct hr_schema *some = *out = hr_schema_new(count);
     int rc = some != NULL ? 0 : HR_E_NOMEM;
     for (int i = 0; rc == 0 && i < all->n_fields; i++) {
-        if (places[i] >= 0) {
+        const char *name = all->fields[i].name;
+        const int at = members ? hr_schema_find(members, name, strlen(name)) : -1;
+        if (places[i] >= 0 && at >= 0) {
+            rc = narrow_field(&r->avro.root.children[i], &all->fields[i], &members->fields[at],
+                              &some->fields[places[i]]);
+        } else if (places[i] >= 0) {
             rc = hr_field_copy(&some->fields[places[i]], &all->fields[i]);
         }
     }
@@ -295,7 +343,7 @@ static int choose_links(struct avro_reader *r, const struct hr_schema *want, boo
             }
         }
     }
-    int rc = narrow_schema(r, all, places, count, &r->wanted, err);
+    int rc = narrow_schema(r, all, places, count, NULL, &r->wanted, err);
     hr_free(places);
     return rc == 0 ? hr_batch_new(r->wanted, &r->resolved, err) : rc;
 }
@@ -319,7 +367,9 @@ static int choose_columns(struct avro_reader *r, const struct hr_schema *want,
         r->columns[i] = wanted ? count++ : -1;
     }
     hr_free(used);
-    return rc == 0 ? narrow_schema(r, all, r->columns, count, &r->schema, err) : rc;
+    return rc == 0 ? narrow_schema(r, all, r->columns, count, r->resolves ? NULL : want, &r->schema,
+                                   err)
+                   : rc;
 }
 
 static int open_resolver(struct avro_reader *r, const struct hr_format_opts *opts,

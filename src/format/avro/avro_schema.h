@@ -47,6 +47,7 @@ struct hr_avro_node {
     uint8_t kind;        /* enum hr_avro_kind */
     uint8_t width;       /* bytes of a value as stored; 0 for nested, bytes and bits */
     bool bits;           /* a validity bitmap must exist: it or a struct around it may be null */
+    bool skipped;        /* a member of a record that nobody wants: its vec stays NULL */
     int32_t n_branches;  /* of the union it stands in, 0: none */
     int32_t null_branch; /* which of them is null, -1 none */
     uint32_t fixed; /* bytes of FIXED and DEC_FIXED; symbols of ENUM; children of UNION count all

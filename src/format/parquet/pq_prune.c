@@ -7,6 +7,7 @@
 #include "format/parquet/pq_prune.h"
 
 #include "base/mem.h"
+#include "batch/member.h"
 #include "format/parquet/pq_bound.h"
 #include "format/parquet/pq_xxh64.h"
 
@@ -40,18 +41,28 @@ static bool is_text(struct hr_type t) {
 static int bind_term(struct hr_pq_prune *p, const struct hr_pq_file *file,
                      const struct hr_prune_term *src, const struct hr_schema *want,
                      struct hr_pq_term *out, bool *usable, struct hr_error *err) {
-    const struct hr_pq_element *element = NULL;
+    struct hr_pq_found_leaf leaf = {0};
+    struct hr_member member;
+    const struct hr_field *field = NULL; /* as the rows will be compared */
     const bool null_test = src->cmp == HR_CMP_NULL || src->cmp == HR_CMP_NOT_NULL;
-    const int ordinal = hr_pq_schema_find_leaf(file, src->column, &element);
+    if (want != NULL && hr_member_find(want, src->column, &member, NULL)) {
+        field = member.field;
+    }
+    /* A column of that very name wins in the whole run: then a member of this file is another. */
+    const bool members = field == NULL || member.depth > 0;
+    const int ordinal = hr_pq_schema_find_leaf(file, src->column, members, &leaf);
+    const struct hr_pq_element *element = leaf.element;
     *usable = false;
-    if (ordinal < 0 || (element->type == HR_PQ_FIXED && element->type_length <= 0)) {
+    if (ordinal < 0 || (element->type == HR_PQ_FIXED && element->type_length <= 0) ||
+        (field != NULL && leaf.member != (member.depth > 0)) ||
+        (field == NULL && leaf.member && src->cmp == HR_CMP_NULL)) {
         return 0;
     }
     *out = (struct hr_pq_term){.cmp = src->cmp, .count = null_test ? 0 : src->count};
     hr_pq_pcolumn_init(&out->column, file, ordinal, element);
-    const int at = want != NULL ? hr_schema_find(want, src->column, strlen(src->column)) : -1;
+    out->column.nullable = leaf.nullable;
     if (!null_test && (src->count == 0 || out->column.how == HR_PQ_HOW_NONE ||
-                       (at >= 0 && is_text(want->fields[at].type) != is_text(out->column.type)))) {
+                       (field != NULL && is_text(field->type) != is_text(out->column.type)))) {
         return 0;
     }
     out->values = hr_arena_calloc(&p->arena, out->count, sizeof(*out->values));

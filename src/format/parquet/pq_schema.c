@@ -23,6 +23,7 @@ struct tree {
     struct hr_error *err;
     const struct hr_pq_element *path[HR_PQ_DEPTH_MAX + 1];
     int depth;
+    const struct hr_field *keep; /* what is wanted of the field being built; NULL: all of it */
 };
 
 struct levels {
@@ -186,9 +187,28 @@ static int build_leaf(struct tree *t, uint32_t at, struct levels lv, struct hr_f
     return rc != 0 ? rc : leaf_path(t, &leaf->path);
 }
 
+/* Names are C strings in the batch: what follows a NUL byte is not part of them. */
+static const struct hr_field *find_field(const struct hr_field *fields, int n,
+                                         struct hr_slice name) {
+    const char *text = (const char *)name.ptr;
+    const size_t len = strnlen(text, name.len);
+    for (int i = 0; i < n; i++) {
+        if (strlen(fields[i].name) == len && memcmp(fields[i].name, text, len) == 0) {
+            return &fields[i];
+        }
+    }
+    return NULL;
+}
+
+/* Members of a struct: all, or those that `keep` names; where the file has none of them, the first,
+ * as a struct without members says nothing. */
 static int build_struct(struct tree *t, uint32_t at, struct levels lv, struct hr_field *field,
                         struct hr_pq_node *node) {
     const struct hr_pq_element *e = elem(t, at);
+    const struct hr_field *keep = t->keep;
+    const bool some = keep != NULL && keep->n_children > 0;
+    int n = 0;
+    uint32_t child = at + 1;
     if (e->num_children == 0) {
         char text[100];
         return hr_fail(t->err, HR_E_UNSUPPORTED,
@@ -197,12 +217,21 @@ static int build_struct(struct tree *t, uint32_t at, struct levels lv, struct hr
     }
     node->kind = HR_PQ_N_STRUCT;
     node->leaf = t->out->n_leaves;
-    int rc = init_node(t, e, hr_type(HR_T_STRUCT), e->num_children, field, node);
-    uint32_t child = at + 1;
-    for (int i = 0; rc == 0 && i < e->num_children; i++) {
-        rc = build_node(t, child, lv, false, &field->children[i], &node->children[i]);
-        child = t->end[child];
+    for (int i = 0; i < e->num_children; i++, child = t->end[child]) {
+        n += !some || find_field(keep->children, keep->n_children, elem(t, child)->name) != NULL;
     }
+    const bool none = n == 0;
+    n += none;
+    int rc = init_node(t, e, hr_type(HR_T_STRUCT), n, field, node);
+    child = at + 1;
+    for (int i = 0, k = 0; rc == 0 && k < n; i++, child = t->end[child]) {
+        t->keep = some ? find_field(keep->children, keep->n_children, elem(t, child)->name) : NULL;
+        if (!some || none || t->keep != NULL) {
+            rc = build_node(t, child, lv, false, &field->children[k], &node->children[k]);
+            k++;
+        }
+    }
+    t->keep = keep;
     node->n_leaves = t->out->n_leaves - node->leaf;
     return rc;
 }
@@ -219,8 +248,9 @@ static int rename_field(struct tree *t, struct hr_field *field, const char *name
     return 0;
 }
 
-/* Levels inside the repeated field of a list or map that exists at lv. */
-static struct levels inside(struct levels lv, struct hr_pq_node *node) {
+/* Levels inside the repeated field of a list or map that exists at lv; all of an item is read. */
+static struct levels inside(struct tree *t, struct levels lv, struct hr_pq_node *node) {
+    t->keep = NULL;
     node->elem_def = (uint8_t)(lv.def + 1);
     return (struct levels){
         .def = node->elem_def, .rep = (uint8_t)(lv.rep + 1), .slot_def = node->elem_def};
@@ -233,7 +263,7 @@ static int build_list(struct tree *t, uint32_t at, struct levels lv, struct hr_f
     node->leaf = t->out->n_leaves;
     int rc = init_node(t, elem(t, at), hr_type(HR_T_LIST), 1, field, node);
     if (rc == 0) {
-        rc = build_node(t, item, inside(lv, node), item_is_repeated, &field->children[0],
+        rc = build_node(t, item, inside(t, lv, node), item_is_repeated, &field->children[0],
                         &node->children[0]);
     }
     if (rc == 0) {
@@ -249,7 +279,8 @@ static int build_map(struct tree *t, uint32_t at, struct levels lv, struct hr_fi
     node->leaf = t->out->n_leaves;
     int rc = init_node(t, elem(t, at), hr_type(HR_T_MAP), 1, field, node);
     if (rc == 0) {
-        rc = build_node(t, at + 1, inside(lv, node), true, &field->children[0], &node->children[0]);
+        rc = build_node(t, at + 1, inside(t, lv, node), true, &field->children[0],
+                        &node->children[0]);
     }
     if (rc == 0) { /* some writers say "optional"; a null key is refused where it is met */
         struct hr_field *entries = &field->children[0];
@@ -313,7 +344,6 @@ static int build_node(struct tree *t, uint32_t at, struct levels lv, bool elemen
 /* ---- the whole --------------------------------------------------------------------------------
  */
 
-/* Names are C strings in the batch: what follows a NUL byte is not part of them. */
 static bool wanted(const struct hr_schema *want, struct hr_slice name) {
     const char *text = (const char *)name.ptr;
     return want == NULL || hr_schema_find(want, text, strnlen(text, name.len)) >= 0;
@@ -337,6 +367,7 @@ static int build_columns(struct tree *t, const struct hr_schema *want) {
     for (int i = 0, column = 0; rc == 0 && i < root->num_children; i++, at = t->end[at]) {
         if (wanted(want, elem(t, at)->name)) {
             const struct levels top = {0};
+            t->keep = want ? find_field(want->fields, want->n_fields, elem(t, at)->name) : NULL;
             rc = build_node(t, at, top, false, &out->schema->fields[column], &out->nodes[column]);
             column++;
         }
@@ -386,22 +417,48 @@ void hr_pq_schema_release(struct hr_pq_schema *schema) {
     *schema = (struct hr_pq_schema){0};
 }
 
-int hr_pq_schema_find_leaf(const struct hr_pq_file *file, const char *name,
-                           const struct hr_pq_element **element) {
-    int ordinal = 0, found = -1;
-    int64_t skip = 0; /* elements left of the nested column being passed */
-    for (size_t i = 1; i < file->n_schema; i++) {
-        const struct hr_pq_element *e = &file->schema[i];
-        const bool top = skip == 0;
-        skip += e->num_children - (top ? 0 : 1);
-        if (e->type < 0) {
-            continue;
+/* A walk through the schema for leaves of one dotted name. */
+struct leaf_search {
+    const struct hr_pq_file *file;
+    size_t at; /* next element */
+    int ordinal, found, ordinal_found;
+    bool members; /* look into structs */
+    struct hr_pq_found_leaf *out;
+};
+
+static void search_group(struct leaf_search *s, int32_t children, const char *rest, bool nullable,
+                         int depth);
+
+/* One element and what is below it. rest: what its name has to be or begin; NULL: pass over. */
+static void search_element(struct leaf_search *s, const char *rest, bool nullable, int depth) {
+    const struct hr_pq_element *e = &s->file->schema[s->at++];
+    const bool once = rest != NULL && e->repetition != HR_PQ_REPEATED;
+    nullable = nullable || e->repetition == HR_PQ_OPTIONAL;
+    if (e->type >= 0) {
+        if (once && hr_slice_eq_str(e->name, rest)) {
+            s->found++;
+            s->ordinal_found = s->ordinal;
+            *s->out = (struct hr_pq_found_leaf){e, nullable, depth > 0};
         }
-        if (top && e->repetition != HR_PQ_REPEATED && hr_slice_eq_str(e->name, name)) {
-            found = found == -1 ? ordinal : -2; /* two of that name: cannot tell */
-            *element = e;
-        }
-        ordinal++;
+        s->ordinal++;
+        return;
     }
-    return found < 0 ? -1 : found;
+    const bool inside = once && s->members && !is_list(e) && !is_map(e) &&
+                        strlen(rest) > e->name.len && rest[e->name.len] == '.' &&
+                        memcmp(rest, e->name.ptr, e->name.len) == 0;
+    search_group(s, e->num_children, inside ? rest + e->name.len + 1 : NULL, nullable, depth + 1);
+}
+
+static void search_group(struct leaf_search *s, int32_t children, const char *rest, bool nullable,
+                         int depth) {
+    for (int32_t i = 0; i < children && s->at < s->file->n_schema; i++) {
+        search_element(s, rest, nullable, depth);
+    }
+}
+
+int hr_pq_schema_find_leaf(const struct hr_pq_file *file, const char *name, bool members,
+                           struct hr_pq_found_leaf *out) {
+    struct leaf_search s = {.file = file, .at = 1, .members = members, .out = out};
+    search_group(&s, file->n_schema > 0 ? file->schema[0].num_children : 0, name, false, 0);
+    return s.found == 1 ? s.ordinal_found : -1; /* two of that name: cannot tell */
 }

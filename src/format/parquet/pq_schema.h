@@ -77,10 +77,16 @@ int hr_pq_schema_build(const struct hr_pq_file *file, const struct hr_parquet_op
                        struct hr_error *err);
 void hr_pq_schema_release(struct hr_pq_schema *schema);
 
-/* Ordinal and element of the top-level leaf column of this name; -1 when there is none (or it is
- * nested): for pruning, whether projected or not. */
-int hr_pq_schema_find_leaf(const struct hr_pq_file *file, const char *name,
-                           const struct hr_pq_element **element);
+/* Ordinal of the leaf column of this name: a top-level one, with `members` also one inside structs
+ * (`a.b`). -1 when there is none, when there are two, or when it is a list, a map or a struct: for
+ * pruning, whether projected or not. */
+struct hr_pq_found_leaf {
+    const struct hr_pq_element *element;
+    bool nullable; /* it or a struct around it */
+    bool member;   /* it is inside a struct */
+};
+int hr_pq_schema_find_leaf(const struct hr_pq_file *file, const char *name, bool members,
+                           struct hr_pq_found_leaf *out);
 /* The Arrow type of a leaf, its conversion and widths (pq_types.c). */
 void hr_pq_leaf_type(const struct hr_pq_element *element, const struct hr_parquet_opts *opts,
                      bool int96_us, struct hr_type *type, struct hr_pq_leaf_info *out);
