@@ -293,6 +293,10 @@ static void start_repeat(struct hr_pq_rle *rle, uint64_t count) {
     }
     uint32_t value = 0;
     memcpy(&value, rle->ptr, bytes);
+    if (rle->width < 32 && value >> rle->width != 0) {
+        rle->ptr = rle->end; /* wider than the width says: damaged, the values end here */
+        return;
+    }
     rle->ptr += bytes;
     rle->packed = false;
     rle->value = value;

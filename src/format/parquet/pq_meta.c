@@ -417,6 +417,16 @@ int hr_pq_finish(const struct hr_thrift_in *in, const char *what, struct hr_erro
                    (size_t)(in->ptr - in->begin));
 }
 
+/* Damage in the list of row groups must not look like a file of fewer rows. More than the file's
+ * own count is let pass: the rows are there, and others read them. */
+static bool groups_hold_all(const struct hr_pq_file *file) {
+    uint64_t rows = 0;
+    for (size_t i = 0; i < file->n_groups && rows <= INT64_MAX; i++) {
+        rows += (uint64_t)file->groups[i].num_rows;
+    }
+    return file->num_rows < 0 || rows >= (uint64_t)file->num_rows;
+}
+
 int hr_pq_file_decode(struct hr_slice bytes, struct hr_arena *arena, struct hr_pq_file *out,
                       struct hr_error *err) {
     struct hr_thrift_in in;
@@ -443,6 +453,9 @@ int hr_pq_file_decode(struct hr_slice bytes, struct hr_arena *arena, struct hr_p
     const unsigned required = 1u << 2 | 1u << 3 | 1u << 4;
     if (in.bad == NULL && (seen & required) != required) {
         hr_thrift_fail(&in, "the schema, the row count or the row groups are missing");
+    }
+    if (in.bad == NULL && !groups_hold_all(out)) {
+        hr_thrift_fail(&in, "its row groups hold fewer rows than the file should have");
     }
     return hr_pq_finish(&in, "footer", err);
 }

@@ -9,6 +9,7 @@
 #include "format/parquet/pq_schema.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #define HR_PQ_LEAVES_MAX 100000
 
@@ -134,8 +135,20 @@ static int no_memory(struct tree *t) {
     return hr_fail(t->err, HR_E_NOMEM, "could not allocate the schema of a Parquet file");
 }
 
+static int bad_name(struct tree *t, struct hr_slice name) {
+    char text[100];
+    hr_fail(t->err, HR_E_CORRUPT, "could not read column '%s': its name is no UTF-8 text",
+            hr_printable(name, 80, text, sizeof(text)));
+    hr_error_hint(t->err, "the file is damaged or its writer is: write it anew");
+    return HR_E_CORRUPT;
+}
+
 static int init_node(struct tree *t, const struct hr_pq_element *e, struct hr_type type,
                      int n_children, struct hr_field *field, struct hr_pq_node *node) {
+    if (e->name.len > 0 &&
+        (!hr_utf8_valid(e->name.ptr, e->name.len) || memchr(e->name.ptr, 0, e->name.len) != NULL)) {
+        return bad_name(t, e->name);
+    }
     if (hr_field_init(field, (const char *)e->name.ptr, e->name.len, type, n_children) != 0) {
         return no_memory(t);
     }

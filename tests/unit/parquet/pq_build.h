@@ -30,8 +30,8 @@ struct pb_file {
     int n_elements, root_children;
     struct pb_column columns[8];
     int n_columns;
-    int64_t num_rows;
-    const char *key; /* a key-value pair, NULL none */
+    int64_t file_rows; /* of the whole file, when not those of its row group */
+    const char *key;   /* a key-value pair, NULL none */
 };
 
 static inline void pb_begin(struct pb_file *f) {
@@ -137,7 +137,7 @@ static inline struct hr_slice pb_finish(struct pb_file *f, int64_t num_rows) {
     for (int i = 0; i < f->n_elements; i++) {
         pb_put_element(&t, &f->elements[i]);
     }
-    hr_thrift_put_i64(&t, 3, num_rows);
+    hr_thrift_put_i64(&t, 3, f->file_rows > 0 ? f->file_rows : num_rows);
     hr_thrift_put_list(&t, 4, HR_THRIFT_STRUCT, 1);
     hr_thrift_item_struct(&t);
     hr_thrift_put_list(&t, 1, HR_THRIFT_STRUCT, (size_t)f->n_columns);

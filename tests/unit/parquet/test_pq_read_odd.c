@@ -198,6 +198,40 @@ static void test_counts_that_lie(void **state) {
     assert_refused(&f, 5, HR_E_CORRUPT, "as many values");
     one_column(&f, 8, 8); /* the page's own header */
     assert_refused(&f, 8, HR_E_CORRUPT, "fewer values than its header");
+    one_column(&f, 4, 4); /* a row group got lost, or its list was damaged */
+    f.file_rows = 5;
+    assert_refused(&f, 4, HR_E_CORRUPT, "fewer rows than the file should have");
+    one_column(&f, 4, 4); /* more rows than the file says: they are there */
+    f.file_rows = 3;
+    assert_rows(&f, 4, "[1]\n[2]\n[3]\n[4]\n");
+}
+
+/* Levels and indexes are as wide as is said: a repeated one that is wider is damage. */
+static void test_runs_too_wide(void **state) {
+    (void)state;
+    for (uint8_t level = 0; level < 4; level++) {
+        const uint8_t page[] = {2, 0, 0, 0, 2 << 1, level, 7, 0, 0, 0, 8, 0, 0, 0};
+        struct pb_file f;
+        pb_begin(&f);
+        f.root_children = 1;
+        pb_element(&f, leaf("a", HR_PQ_INT32, HR_PQ_OPTIONAL));
+        pb_column(&f, "a", HR_PQ_INT32, 2);
+        pb_page(&f, HR_PQ_DATA_PAGE, 2, HR_PQ_PLAIN, HR_PQ_RLE, page,
+                level == 1 ? sizeof(page) : 6);
+        if (level <= 1) {
+            assert_rows(&f, 2, level == 1 ? "[7]\n[8]\n" : "[null]\n[null]\n");
+        } else {
+            assert_refused(&f, 2, HR_E_CORRUPT, "column 'a'");
+        }
+    }
+}
+
+static void test_names_that_are_no_text(void **state) {
+    (void)state;
+    struct pb_file f;
+    one_column(&f, 4, 4);
+    f.elements[0].name = "a\xff";
+    assert_refused(&f, 4, HR_E_CORRUPT, "its name is no UTF-8 text");
 }
 
 static void test_refusals(void **state) {
@@ -395,6 +429,8 @@ int main(void) {
         cmocka_unit_test(test_int96),
         cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_counts_that_lie),
+        cmocka_unit_test(test_runs_too_wide),
+        cmocka_unit_test(test_names_that_are_no_text),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_not_parquet),
         cmocka_unit_test(test_bad_text),
