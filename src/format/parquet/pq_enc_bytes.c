@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "format/parquet/pq_enc_pack.h"
 
 size_t hr_pqw_plain_bytes_bound(const uint32_t *offsets, size_t n) {
@@ -22,8 +23,8 @@ size_t hr_pqw_plain_bytes(const uint8_t *bytes, const uint32_t *offsets, size_t 
         const uint32_t len = offsets[i + 1] - offsets[i];
         hr_pqw_put64(out, len);
         out += 4;
-        if (hr_likely(len <= 16)) { /* short values: a fixed copy into the pad beats a call */
-            memcpy(out, src, 16);
+        if (hr_likely(len <= HR_PAD)) { /* no call, and no guess at a length that changes */
+            memcpy(out, src, HR_PAD);
         } else {
             memcpy(out, src, len);
         }
