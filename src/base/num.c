@@ -307,22 +307,45 @@ static const char PAIRS[201] = "000102030405060708091011121314151617181920212223
                                "62636465666768697071727374757677787980818283848586878889909192"
                                "93949596979899";
 
+static size_t digits_of(uint64_t v) {
+    static const uint64_t least[20] = {0,
+                                       10,
+                                       100,
+                                       1000,
+                                       10000,
+                                       100000,
+                                       1000000,
+                                       10000000,
+                                       100000000,
+                                       1000000000,
+                                       10000000000,
+                                       100000000000,
+                                       1000000000000,
+                                       10000000000000,
+                                       100000000000000,
+                                       1000000000000000,
+                                       10000000000000000,
+                                       100000000000000000,
+                                       1000000000000000000,
+                                       10000000000000000000U};
+    /* bits * log10(2), rounded down: that many digits or one more */
+    const unsigned about = (unsigned)(64 - __builtin_clzll(v | 1)) * 1233 >> 12;
+    return about + (v >= least[about]);
+}
+
 size_t hr_format_u64(uint64_t value, char *out) {
-    char tmp[20];
-    size_t pos = sizeof(tmp);
-    while (value >= 100) {
-        pos -= 2;
-        memcpy(tmp + pos, PAIRS + 2 * (value % 100), 2);
-        value /= 100;
+    const size_t n = digits_of(value);
+    size_t at = n;
+    for (; value >= 100; value /= 100) {
+        at -= 2;
+        memcpy(out + at, PAIRS + 2 * (value % 100), 2);
     }
     if (value >= 10) {
-        pos -= 2;
-        memcpy(tmp + pos, PAIRS + 2 * value, 2);
+        memcpy(out, PAIRS + 2 * value, 2);
     } else {
-        tmp[--pos] = (char)('0' + value);
+        out[0] = (char)('0' + value);
     }
-    memcpy(out, tmp + pos, sizeof(tmp) - pos);
-    return sizeof(tmp) - pos;
+    return n;
 }
 
 size_t hr_format_i64(int64_t value, char *out) {
@@ -333,24 +356,28 @@ size_t hr_format_i64(int64_t value, char *out) {
     return hr_format_u64((uint64_t)value, out);
 }
 
-/* n digits, the last `frac` (0..21) of them behind the point. */
+/* n (1..17) digits, the last `frac` of them behind the point; at most four zeros follow a point.
+ * `digits` has 32 bytes. Copies are of fixed sizes, which beats calls, and stay within the 31 bytes
+ * that are left behind a sign. */
 static size_t put_fixed(const char *digits, size_t n, size_t frac, bool dot, char *out) {
     if (frac == 0) {
-        memcpy(out, digits, n);
+        memcpy(out, digits, 24);
         if (dot) {
             memcpy(out + n, ".0", 2);
         }
         return n + (dot ? 2 : 0);
     }
     if (n <= frac) {
-        memcpy(out, "0.", 2);
-        memset(out + 2, '0', frac - n);
-        memcpy(out + 2 + frac - n, digits, n);
+        memcpy(out, "0.0000", 6);
+        memcpy(out + 2 + frac - n, digits, 24);
         return 2 + frac;
     }
-    memcpy(out, digits, n - frac);
+    memcpy(out, digits, 16); /* at least one of 17 is behind the point */
     out[n - frac] = '.';
-    memcpy(out + n - frac + 1, digits + n - frac, frac);
+    memcpy(out + n - frac + 1, digits + n - frac, 8);
+    if (frac > 8) {
+        memcpy(out + n - frac + 9, digits + n - frac + 8, 8);
+    }
     return n + 1;
 }
 
@@ -412,7 +439,7 @@ static bool few_decimals(double abs, struct hr_decimal_float *out) {
         if (!(scaled < 1e15)) {
             return false;
         }
-        uint64_t digits = (uint64_t)(scaled + 0.5);
+        uint64_t digits = (uint64_t)(int64_t)(scaled + 0.5);
         const double back = (double)digits / POW10[tries[i]];
         if (memcmp(&back, &abs, sizeof(abs)) != 0) {
             continue;
@@ -429,7 +456,7 @@ static bool few_decimals(double abs, struct hr_decimal_float *out) {
 }
 
 static size_t put_shortest(struct hr_decimal_float d, bool dot, char *out) {
-    char digits[24];
+    char digits[32] = {0};
     const size_t n = hr_format_u64(d.digits, digits);
     const int exponent = d.exponent + (int)n - 1;
     if (exponent >= -5 && exponent < 16 && d.exponent <= 0) {

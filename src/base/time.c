@@ -188,9 +188,12 @@ static char *put_digits(char *out, int64_t value, int n) {
     return out + n;
 }
 
+/* v < 100, as two digits in one store: tens by v / 10 = v * 103 >> 10. */
 static void put_pair(char *out, uint32_t v) {
-    out[0] = (char)('0' + v / 10);
-    out[1] = (char)('0' + v % 10);
+    const uint32_t tens = v * 103 >> 10;
+    const uint32_t pair = 0x3030 + tens + ((v - 10 * tens) << 8);
+    const uint8_t bytes[2] = {(uint8_t)pair, (uint8_t)(pair >> 8)};
+    memcpy(out, bytes, 2);
 }
 
 /* The years people use, 0001 to 9999. Days to a date as in C. Neri and L. Schneider, "Euclidean

@@ -162,7 +162,7 @@ static struct hr_schema *columns(struct feed *f, const struct target *t) {
     struct hr_schema *schema = hr_schema_new(n);
     must(schema != NULL, "schema", "memory");
     for (int c = 0; c < n; c++) {
-        char name[8];
+        char name[16];
         const char *type = TYPES[next(f) % (t->flat ? N_FLAT : N_TYPES)];
         snprintf(name, sizeof(name), "c%d", c);
         struct hr_field *field = &schema->fields[c];

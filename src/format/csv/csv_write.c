@@ -13,10 +13,15 @@
 #include "base/time.h"
 #include "format/csv/csv_internal.h"
 
+#if HR_X86
+#include <emmintrin.h>
+#endif
+
 #define BLOCK_BYTES ((size_t)8 << 20)
 #define VALUE_ROOM 64 /* the longest number or date */
 #define FIRST_BLOCK ((size_t)64 << 10)
-#define QUOTES 10 /* two quotes, or what copy_plain writes too far */
+#define QUOTES 18 /* two quotes, or what copy_plain writes too far */
+#define SPECIALS 5
 
 struct csv_writer {
     struct csv_dialect dialect;
@@ -24,17 +29,24 @@ struct csv_writer {
     const struct hr_codec *codec;
     int level;
     bool always;
-    uint64_t special[6]; /* bytes that call for quotes, eight times each */
+    uint8_t special[SPECIALS]; /* bytes that call for quotes; the first one again and again where
+                                  they are fewer */
     unsigned n_special;
     bool special_byte[256];
     bool odd_numbers; /* some number or date may need quotes */
+    bool odd_texts;   /* some text may need quotes for other reasons than its bytes */
     struct hr_schema *schema;
 };
+
+/* How a column is written, found once for each batch. */
+enum put_as { AS_OTHER, AS_NUMBER, AS_I64, AS_F64, AS_DATE, AS_TEXT, AS_PLAIN_TEXT };
 
 struct csv_encoder {
     struct hr_encoder base;
     struct csv_writer w;
-    uint8_t *raw; /* the block being filled */
+    enum put_as *how; /* one for each column */
+    size_t row_room;  /* what a row of anything but text takes at most */
+    uint8_t *raw;     /* the block being filled */
     size_t len, cap, target;
     size_t hint; /* bytes to begin the next one with */
     int64_t rows;
@@ -48,7 +60,7 @@ struct csv_encoder {
 static void add_special(struct csv_writer *w, int byte) {
     if (byte >= 0 && !w->special_byte[byte]) {
         w->special_byte[byte] = true;
-        w->special[w->n_special++] = (uint64_t)(unsigned)byte * (uint64_t)0x0101010101010101;
+        w->special[w->n_special++] = (uint8_t)byte;
     }
 }
 
@@ -84,9 +96,13 @@ static int writer_init(struct csv_writer *w, struct hr_schema *schema,
     add_special(w, '\r');
     add_special(w, d->quote);
     add_special(w, d->escape);
+    for (unsigned i = w->n_special; i < SPECIALS; i++) {
+        w->special[i] = w->special[0];
+    }
     static const char in_numbers[] = "0123456789+-.aefinT:Z ";
     w->odd_numbers = has_special(w, (const uint8_t *)in_numbers, sizeof(in_numbers) - 1) ||
                      d->comment >= 0 || csv->null_values.count > 0;
+    w->odd_texts = d->comment >= 0 || csv->null_values.count > 0 || d->trim;
     const bool members = opts->codec != NULL && (opts->codec->flags & HR_CODEC_CONCAT) != 0;
     w->codec = members ? opts->codec : NULL; /* others pack the file as a whole */
     w->level = opts->codec_level;
@@ -95,22 +111,34 @@ static int writer_init(struct csv_writer *w, struct hr_schema *schema,
     return 0;
 }
 
-/* Copy the text until a special byte shows up: true when there is none. Reads and writes up to 7
+/* Which of the 16 bytes at p are special, a bit for each. */
+#if HR_X86
+static inline unsigned special_bits(const struct csv_writer *w, const uint8_t *p) {
+    const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i hit = _mm_cmpeq_epi8(v, _mm_set1_epi8((char)w->special[0]));
+    for (unsigned s = 1; s < SPECIALS; s++) {
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8((char)w->special[s])));
+    }
+    return (unsigned)_mm_movemask_epi8(hit);
+}
+#else
+static inline unsigned special_bits(const struct csv_writer *w, const uint8_t *p) {
+    unsigned bits = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        bits |= (unsigned)w->special_byte[p[i]] << i;
+    }
+    return bits;
+}
+#endif
+
+/* Copy the text until a special byte shows up: true when there is none. Reads and writes up to 15
  * bytes behind it. */
 static bool copy_plain(const struct csv_writer *w, const uint8_t *p, size_t len, uint8_t *out) {
-    const uint64_t ones = 0x0101010101010101ULL;
-    const uint64_t highs = 0x8080808080808080ULL;
-    for (size_t i = 0; i < len; i += 8) {
-        uint64_t v;
-        uint64_t hit = 0;
-        memcpy(&v, p + i, 8);
-        memcpy(out + i, &v, 8);
-        for (unsigned s = 0; s < w->n_special; s++) {
-            const uint64_t x = v ^ w->special[s];
-            hit |= (x - ones) & ~x & highs;
-        }
-        if (len - i < 8) {
-            hit &= ((uint64_t)1 << (8 * (len - i))) - 1;
+    for (size_t i = 0; i < len; i += 16) {
+        unsigned hit = special_bits(w, p + i);
+        memcpy(out + i, p + i, 16);
+        if (len - i < 16) {
+            hit &= (1u << (len - i)) - 1;
         }
         if (hit != 0) {
             return false;
@@ -136,6 +164,11 @@ static uint8_t *put_quoted(const struct csv_writer *w, const uint8_t *p, size_t 
     if (d->quote >= 0) {
         *out++ = (uint8_t)d->quote;
     }
+    if (d->quote >= 0 && d->escape < 0 && memchr(p, d->quote, len) == NULL) {
+        memcpy(out, p, len); /* mostly it was the delimiter */
+        out[len] = (uint8_t)d->quote;
+        return out + len + 1;
+    }
     for (size_t i = 0; i < len; i++) {
         if (p[i] == d->escape || (d->quote < 0 && w->special_byte[p[i]])) {
             *out++ = (uint8_t)d->escape;
@@ -160,7 +193,7 @@ static int cannot_quote(const struct hr_vec *vec, const uint8_t *p, size_t len,
     return HR_E_FORMAT;
 }
 
-/* One text (with 7 readable bytes behind it) at *out, which has 2 * len + QUOTES bytes. */
+/* One text (with 15 readable bytes behind it) at *out, which has 2 * len + QUOTES bytes. */
 static int put_text(const struct csv_writer *w, const struct hr_vec *vec, const uint8_t *p,
                     size_t len, bool first, uint8_t **out, struct hr_error *err) {
     const struct csv_dialect *d = &w->dialect;
@@ -178,10 +211,7 @@ static int put_text(const struct csv_writer *w, const struct hr_vec *vec, const 
 
 /* ---- rows ---- */
 
-static int reserve(struct csv_encoder *e, size_t extra, struct hr_error *err) {
-    if (e->cap - e->len >= extra) {
-        return 0;
-    }
+static int grow(struct csv_encoder *e, size_t extra, struct hr_error *err) {
     const size_t begin = e->hint > FIRST_BLOCK ? e->hint : FIRST_BLOCK;
     size_t want = e->cap ? e->cap * 2 : begin;
     if (want < e->len + extra) {
@@ -195,6 +225,12 @@ static int reserve(struct csv_encoder *e, size_t extra, struct hr_error *err) {
     e->raw = grown;
     e->cap = got;
     return 0;
+}
+
+/* Room for a text and for all in its row that is none. */
+static inline int reserve(struct csv_encoder *e, size_t text, struct hr_error *err) {
+    const size_t extra = text + e->row_room;
+    return hr_likely(e->cap - e->len >= extra) ? 0 : grow(e, extra, err);
 }
 
 static int put_bytes(struct csv_encoder *e, const struct hr_vec *vec, struct hr_slice text,
@@ -215,51 +251,65 @@ static int put_other(struct csv_encoder *e, const struct hr_vec *vec, int64_t ro
     int rc = hr_vec_text(vec, row, &e->scratch, err);
     const size_t len = e->scratch.len;
     if (rc == 0) {
-        rc = hr_buf_reserve(&e->scratch, 8, err); /* copy_plain reads behind the end */
+        rc = hr_buf_reserve(&e->scratch, 16, err); /* copy_plain reads behind the end */
     }
     if (rc == 0) {
-        memset(e->scratch.ptr + len, 0, 8);
+        memset(e->scratch.ptr + len, 0, 16);
         rc = put_bytes(e, vec, hr_slice_of(e->scratch.ptr, len), first, err);
     }
     return rc;
 }
 
-static size_t number_text(const struct hr_vec *vec, int64_t row, char *out) {
-    switch ((enum hr_type_id)vec->field->type.id) {
-    case HR_T_I8:
-    case HR_T_I16:
-    case HR_T_I32:
-    case HR_T_I64:
-    case HR_T_U8:
-    case HR_T_U16:
-    case HR_T_U32: return hr_format_i64(hr_vec_i64(vec, row), out);
-    case HR_T_F64:
-        return hr_format_double(((const double *)(const void *)vec->data)[row], true, out);
-    case HR_T_DATE32: return hr_format_date(hr_vec_i64(vec, row), out);
-    default: return 0;
-    }
-}
-
-static int put_value(struct csv_encoder *e, const struct hr_vec *vec, int64_t row, bool first,
-                     struct hr_error *err) {
-    const uint8_t id = vec->field->type.id;
-    if (id == HR_T_NULL || !hr_vec_valid(vec, row)) {
-        const bool alone = e->w.schema->n_fields == 1 && id != HR_T_UTF8 && id != HR_T_BINARY &&
-                           e->w.dialect.quote >= 0;
-        return alone ? put_bytes(e, vec, hr_slice_of("\0\0\0\0\0\0\0", 0), first, err) : 0;
-    }
-    if (id == HR_T_UTF8) {
-        return put_bytes(e, vec, hr_vec_slice(vec, row), first, err);
-    }
-    int rc = reserve(e, VALUE_ROOM, err);
+/* The text has no special byte. */
+static int put_plain(struct csv_encoder *e, const uint8_t *p, size_t len, struct hr_error *err) {
+    const int rc = reserve(e, len + HR_PAD, err);
     if (rc != 0) {
         return rc;
     }
+    uint8_t *out = e->raw + e->len;
+    if (hr_likely(len <= HR_PAD)) { /* no call, and no guess at a length that changes */
+        memcpy(out, p, HR_PAD);
+    } else {
+        memcpy(out, p, len);
+    }
+    e->len += len;
+    return 0;
+}
+
+static int put_null(struct csv_encoder *e, const struct hr_vec *vec, bool first,
+                    struct hr_error *err) {
+    const uint8_t id = vec->field->type.id;
+    const bool alone = e->w.schema->n_fields == 1 && id != HR_T_UTF8 && id != HR_T_BINARY &&
+                       e->w.dialect.quote >= 0;
+    return alone ? put_bytes(e, vec, hr_slice_of("", 0), first, err) : 0;
+}
+
+static inline int put_value(struct csv_encoder *e, const struct hr_vec *vec, enum put_as how,
+                            int64_t row, bool first, struct hr_error *err) {
+    if (vec->field->type.id == HR_T_NULL || !hr_vec_valid(vec, row)) {
+        return put_null(e, vec, first, err);
+    }
     char *out = (char *)e->raw + e->len;
-    const size_t n = e->w.always ? 0 : number_text(vec, row, out);
+    size_t n = 0;
+    switch (how) {
+    case AS_PLAIN_TEXT: {
+        const struct hr_slice text = hr_vec_slice(vec, row);
+        return text.len > 0 ? put_plain(e, text.ptr, text.len, err)
+                            : put_bytes(e, vec, text, first, err);
+    }
+    case AS_TEXT: return put_bytes(e, vec, hr_vec_slice(vec, row), first, err);
+    case AS_I64: n = hr_format_i64(((const int64_t *)(const void *)vec->data)[row], out); break;
+    case AS_F64:
+        n = hr_format_double(((const double *)(const void *)vec->data)[row], true, out);
+        break;
+    case AS_DATE: n = hr_format_date(((const int32_t *)(const void *)vec->data)[row], out); break;
+    case AS_NUMBER: n = hr_format_i64(hr_vec_i64(vec, row), out); break;
+    case AS_OTHER:
+    default: return put_other(e, vec, row, first, err);
+    }
     const uint8_t *text = (const uint8_t *)out;
-    if (n == 0 || (e->w.odd_numbers &&
-                   (has_special(&e->w, text, n) || reads_otherwise(&e->w, text, n, first)))) {
+    if (e->w.odd_numbers &&
+        (has_special(&e->w, text, n) || reads_otherwise(&e->w, text, n, first))) {
         return put_other(e, vec, row, first, err);
     }
     e->len += n;
@@ -270,24 +320,58 @@ static int put_row(struct csv_encoder *e, const struct hr_batch *batch, int64_t 
                    struct hr_error *err) {
     const struct csv_dialect *d = &e->w.dialect;
     const int n = batch->schema->n_fields;
-    int rc = 0;
+    int rc = reserve(e, 0, err);
     for (int c = 0; rc == 0 && c < n; c++) {
-        rc = reserve(e, CSV_DELIM_MAX + 1, err);
-        if (rc == 0 && c > 0) {
-            memcpy(e->raw + e->len, d->delim, d->delim_len);
+        if (c > 0) {
+            memcpy(e->raw + e->len, d->delim, CSV_DELIM_MAX);
             e->len += d->delim_len;
         }
-        if (rc == 0) {
-            rc = put_value(e, &batch->vecs[c], row, c == 0, err);
-        }
-    }
-    if (rc == 0) {
-        rc = reserve(e, 1, err);
+        rc = put_value(e, &batch->vecs[c], e->how[c], row, c == 0, err);
     }
     if (rc == 0) {
         e->raw[e->len++] = '\n';
     }
     return rc;
+}
+
+/* No text of the column's has a special byte in it. */
+static bool all_plain(const struct csv_writer *w, const struct hr_vec *vec, int64_t rows) {
+    if (w->always || w->odd_texts || rows == 0) {
+        return false;
+    }
+    const size_t len = (size_t)(vec->offsets[rows] - vec->offsets[0]);
+    const uint8_t *p = len > 0 ? vec->data + vec->offsets[0] : NULL;
+    for (size_t i = 0; i < len; i += 16) {
+        unsigned hit = special_bits(w, p + i);
+        if (len - i < 16) {
+            hit &= (1u << (len - i)) - 1;
+        }
+        if (hit != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum put_as how_to_put(const struct csv_writer *w, const struct hr_vec *vec, int64_t rows) {
+    if (vec->field->type.id == HR_T_UTF8) {
+        return all_plain(w, vec, rows) ? AS_PLAIN_TEXT : AS_TEXT;
+    }
+    if (w->always) {
+        return AS_OTHER;
+    }
+    switch ((enum hr_type_id)vec->field->type.id) {
+    case HR_T_I8:
+    case HR_T_I16:
+    case HR_T_I32:
+    case HR_T_U8:
+    case HR_T_U16:
+    case HR_T_U32: return AS_NUMBER;
+    case HR_T_I64: return AS_I64;
+    case HR_T_F64: return AS_F64;
+    case HR_T_DATE32: return AS_DATE;
+    default: return AS_OTHER;
+    }
 }
 
 /* ---- blocks ---- */
@@ -346,6 +430,9 @@ static int cut_block(struct csv_encoder *e, struct hr_error *err) {
 static int encoder_put(struct hr_encoder *enc, const struct hr_batch *batch, struct hr_error *err) {
     struct csv_encoder *e = (struct csv_encoder *)enc;
     int rc = 0;
+    for (int c = 0; c < batch->schema->n_fields; c++) {
+        e->how[c] = how_to_put(&e->w, &batch->vecs[c], batch->len);
+    }
     for (int64_t r = 0; rc == 0 && r < batch->len; r++) {
         rc = put_row(e, batch, r, err);
         e->rows++;
@@ -387,6 +474,7 @@ static void encoder_close(struct hr_encoder *enc) {
     hr_big_free(e->raw);
     hr_buf_release(&e->scratch);
     hr_free(e->ready);
+    hr_free(e->how);
     hr_schema_unref(e->w.schema);
     hr_free(e);
 }
@@ -408,9 +496,13 @@ int hr_csv_encoder(struct hr_schema *schema, const struct hr_write_opts *opts,
     e->target = opts->row_group_bytes > 0 && opts->row_group_bytes < BLOCK_BYTES
                     ? (size_t)opts->row_group_bytes
                     : BLOCK_BYTES;
-    const int rc = writer_init(&e->w, schema, opts, delimiter, err);
+    const size_t n = (size_t)schema->n_fields;
+    e->row_room = n * (VALUE_ROOM + CSV_DELIM_MAX) + CSV_DELIM_MAX + 1;
+    e->how = hr_calloc(n + 1, sizeof(*e->how));
+    int rc = e->how != NULL ? 0 : hr_fail(err, HR_E_NOMEM, "could not allocate a CSV encoder");
+    rc = rc == 0 ? writer_init(&e->w, schema, opts, delimiter, err) : rc;
     if (rc != 0) {
-        hr_free(e);
+        encoder_close(&e->base);
         return rc;
     }
     *out = &e->base;
@@ -436,7 +528,7 @@ static int header_text(const struct csv_writer *w, struct hr_buf *out, struct hr
         struct hr_buf padded;
         hr_buf_init(&padded, 0);
         rc = hr_buf_append(&padded, name, len, err);
-        rc = rc == 0 ? hr_buf_append(&padded, "\0\0\0\0\0\0\0", 8, err) : rc;
+        rc = rc == 0 ? hr_buf_append(&padded, (const char[16]){0}, 16, err) : rc;
         rc = rc == 0 ? hr_buf_reserve(out, len * 2 + CSV_DELIM_MAX + 1 + QUOTES, err) : rc;
         if (rc == 0) {
             uint8_t *p = out->ptr + out->len;

@@ -188,42 +188,6 @@ static int json_text(struct hr_j_text *text, struct hr_slice s, struct hr_error 
 
 /* ---- scalars of bounded length; 0: not one of these ---- */
 
-static const char PAIRS[201] = "00010203040506070809101112131415161718192021222324252627282930"
-                               "31323334353637383940414243444546474849505152535455565758596061"
-                               "62636465666768697071727374757677787980818283848586878889909192"
-                               "93949596979899";
-
-static void put_pair(uint8_t *dst, uint32_t v) {
-    memcpy(dst, PAIRS + 2 * (size_t)v, 2);
-}
-
-static int digits_of(uint64_t v) {
-    int n = 1;
-    for (; v >= 10000; v /= 10000) {
-        n += 4;
-    }
-    return n + (v >= 10) + (v >= 100) + (v >= 1000);
-}
-
-static size_t put_i64(uint8_t *dst, int64_t value) {
-    const bool minus = value < 0;
-    uint64_t v = minus ? 0 - (uint64_t)value : (uint64_t)value;
-    *dst = '-';
-    dst += minus;
-    const int n = digits_of(v);
-    int at = n;
-    for (; v >= 100; v /= 100) {
-        at -= 2;
-        put_pair(dst + at, (uint32_t)(v % 100));
-    }
-    if (v >= 10) {
-        put_pair(dst, (uint32_t)v);
-    } else {
-        *dst = (uint8_t)('0' + v);
-    }
-    return (size_t)n + minus;
-}
-
 /* "YYYY-MM-DD" for the years of four digits; 0 otherwise. */
 static size_t put_date(uint8_t *dst, int32_t days) {
     if (days < -719162 || days > 2932896) { /* 0001-01-01 .. 9999-12-31 */
@@ -252,7 +216,7 @@ static size_t put_scalar(uint8_t *dst, const struct hr_vec *vec, int64_t i) {
     case HR_T_I64:
     case HR_T_U8:
     case HR_T_U16:
-    case HR_T_U32: return put_i64(dst, hr_vec_i64(vec, i));
+    case HR_T_U32: return hr_format_i64(hr_vec_i64(vec, i), (char *)dst);
     case HR_T_U64: return hr_format_u64((uint64_t)hr_vec_i64(vec, i), (char *)dst);
     case HR_T_F64: return put_double(dst, ((const double *)(const void *)vec->data)[i]);
     case HR_T_DATE32: return put_date(dst, ((const int32_t *)(const void *)vec->data)[i]);
@@ -371,7 +335,7 @@ static inline int put_value(struct hr_j_text *text, const struct hr_vec *vec, in
         return 0;
     }
     if (type.id == HR_T_I64) {
-        text->len += put_i64(dst, ((const int64_t *)(const void *)vec->data)[i]);
+        text->len += hr_format_i64(((const int64_t *)(const void *)vec->data)[i], (char *)dst);
         return 0;
     }
     if (type.id == HR_T_UTF8) {
