@@ -379,11 +379,13 @@ static int rest_table(struct hr_sync_run *s, struct hr_error *err) {
     }
     if (hr_sync_incremental(stream) && hr_sync_whole(s)) {
         const bool differs = hr_sync_report_days(s, t, stream) > 0;
-        const bool changed = differs || t->state.headrace == NULL || hr_band_sweeping(t->band);
+        const bool reselected = t->reselect != NULL && hr_reselect_changed(t->reselect);
+        const bool changed =
+            differs || reselected || t->state.headrace == NULL || hr_band_sweeping(t->band);
         const int64_t before = hr_band_watermark(t->band);
         rc = hr_band_finish(t->band, err);
         if (rc == 0 && t->state.present && changed &&
-            (differs || before != hr_band_watermark(t->band))) {
+            (differs || reselected || before != hr_band_watermark(t->band))) {
             const struct hr_commit_conf commit = {
                 .store = s->dst, .state = s->state, .lineage = t->lineage, .seq = t->seq};
             rc = hr_commit_begin(&commit, &s->commit, err);
@@ -458,6 +460,7 @@ static void release(struct hr_sync_run *s) {
         hr_band_free(s->tables[i].band);
         hr_stream_state_release(&s->tables[i].state);
         hr_schema_unref(s->tables[i].floor);
+        hr_reselect_free(s->tables[i].reselect);
         s->out->streams += s->conf->catalog->streams[i].selected;
     }
     hr_free(s->tables);

@@ -6,6 +6,7 @@
 
 #include "api/drift.h"
 #include "api/pending.h"
+#include "api/reselect.h"
 #include "api/sync.h"
 #include "api/watch.h"
 #include "state/band.h"
@@ -17,6 +18,7 @@ struct hr_sync_table {
     struct hr_band *band;         /* NULL: not selected */
     char lineage[33];
     uint64_t seq;
+    struct hr_reselect *reselect; /* its selections so far; NULL: not incremental */
     struct hr_schema *floor; /* columns of the last run, for a stream without a catalog's; NULL */
     bool backfill, dress, visited;
     bool begun; /* the band knows of this run's listing */

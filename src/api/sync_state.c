@@ -10,6 +10,7 @@
 
 #include "api/columns.h"
 #include "api/sync_internal.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
 
@@ -116,6 +117,35 @@ static int load_band(struct hr_sync_run *s, const struct hr_stream *stream, stru
     }
     const int rc = hr_band_from_json(own, lookback, hr_state_name(s->state), &t->band, err);
     t->backfill = rc == 0 && hr_band_watermark(t->band) == INT64_MIN;
+    return rc;
+}
+
+/* What earlier selections took, so that what none of them did can be told, or read. */
+static int load_reselect(struct hr_sync_run *s, const struct hr_stream *stream,
+                         struct hr_sync_table *t, struct hr_error *err) {
+    const struct hr_reselect_conf conf = {
+        .settings = s->conf->settings,
+        .place = s->src->label,
+        .kept =
+            hr_sync_incremental(stream) ? json_object_get(t->state.headrace, "selections") : NULL,
+        .state_name = hr_state_name(s->state),
+        .edge_us = hr_band_edge(t->band),
+        .backfill = s->conf->settings->sync.backfill,
+        .all_read = hr_band_adopted(t->band)};
+    const int rc = hr_reselect_new(&conf, &t->reselect, err);
+    if (rc == 0 && hr_reselect_changed(t->reselect) && hr_band_watermark(t->band) == INT64_MIN &&
+        hr_band_sweeping(t->band)) {
+        char text[400];
+        snprintf(text, sizeof(text),
+                 "stream '%s': prefix, patterns, format, dates or bucket of the source changed in "
+                 "the middle of its first load: old objects in front of the last key read count as "
+                 "read; to load all again: headrace state reset",
+                 stream->name);
+        hr_sync_warn(s, text);
+    }
+    if (rc == 0 && hr_sync_incremental(stream)) {
+        hr_band_unread(t->band, hr_reselect_unread, t->reselect, hr_reselect_takes(t->reselect));
+    }
     return rc;
 }
 
@@ -304,6 +334,9 @@ int hr_sync_load_tables(struct hr_sync_run *s, struct hr_error *err) {
             rc = load_band(s, stream, t, err);
         }
         if (rc == 0) {
+            rc = load_reselect(s, stream, t, err);
+        }
+        if (rc == 0) {
             rc = load_lineage(s, t, err);
         }
         if (rc == 0) {
@@ -338,9 +371,33 @@ static void report_day(void *user, const char *day, int64_t kept, int64_t listed
     hr_sync_warn(d->sync, text);
 }
 
+/* Of another selection than before: what it brings in that is too old to be found new. */
+static void report_unread(const struct hr_sync_run *s, struct hr_sync_table *t,
+                          const struct hr_stream *stream) {
+    const unsigned long long n = hr_reselect_count(t->reselect);
+    const bool took = hr_reselect_takes(t->reselect);
+    char text[700];
+    char at[48] = "";
+    if (hr_reselect_finish(t->reselect)) {
+        put_cursor(hr_band_edge(t->band), at);
+        snprintf(
+            text, sizeof(text),
+            "stream '%s': prefix, patterns, format, dates or bucket of the source changed: %llu "
+            "objects up to %s, which earlier runs did not select, were not read; to read "
+            "them: --set backfill=true, one alone: headrace state replay KEY",
+            stream->name, n, at);
+        hr_sync_warn(s, text);
+    } else if (took || hr_reselect_changed(t->reselect)) {
+        hr_log(HR_LOG_INFO,
+               "stream '%s': another selection than before; %llu older objects of it were read",
+               stream->name, took ? n : 0ULL);
+    }
+}
+
 size_t hr_sync_report_days(struct hr_sync_run *s, struct hr_sync_table *t,
                            const struct hr_stream *stream) {
     struct difference d = {s, stream};
+    report_unread(s, t, stream);
     return hr_band_differences(t->band, report_day, &d);
 }
 
@@ -400,6 +457,13 @@ int hr_sync_next_entry(struct hr_sync_run *s, struct hr_sync_table *t,
     }
     if (rc == 0) {
         rc = keep_columns(s, t, info ? info->schema : NULL, out->headrace, err);
+    }
+    if (rc == 0) {
+        json_t *selections = hr_reselect_to_json(t->reselect);
+        if (selections == NULL ||
+            json_object_set_new(out->headrace, "selections", selections) != 0) {
+            rc = hr_fail(err, HR_E_NOMEM, "could not allocate the state");
+        }
     }
     char hash[33];
     if (rc == 0) {

@@ -130,6 +130,7 @@ struct hr_sync_opts {
     int sync_mode; /* enum hr_sync_mode */
     char *cursor_field;
     int64_t lookback_seconds; /* -1: for ever */
+    bool backfill;            /* read old objects that only a changed selection takes */
     int64_t state_lease_seconds;
     int lost_upload; /* enum hr_lost_upload */
     struct hr_strlist primary_key;

@@ -253,6 +253,10 @@ const struct hr_option hr_rows_sync[] = {
      .unit = "seconds", SINCE,
      .text =
          "How far below the newest time read every object is remembered one by one. -1: for ever."},
+    {FIELD(hr_sync_opts, backfill), .type = HR_OPT_BOOL, .def = "false", SINCE,
+     .text =
+         "After prefix, patterns, format or dates changed: read objects older than the lookback "
+         "too that no earlier selection can have taken. Others count as read."},
     {FIELD(hr_sync_opts, state_lease_seconds), .type = HR_OPT_INT, .def = "60", RANGE(1, 86400),
      .unit = "seconds", SINCE,
      .text = "State on S3: how long a run that went silent keeps others out. Renewed at a third."},

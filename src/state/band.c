@@ -57,6 +57,9 @@ struct hr_band {
     bool pending_sorted;
     uint64_t *replay; /* key hashes marked for reading again, sorted */
     size_t n_replay;
+    bool (*unread)(void *user, const char *key, size_t key_len, const struct hr_object_info *info);
+    void *unread_user;
+    bool take_unread;
 };
 
 static int no_memory(struct hr_error *err) {
@@ -299,6 +302,27 @@ int hr_band_replay(struct hr_band *band, const char *key, size_t key_len, struct
     return mark_replay(band, key_hash(key, key_len), err);
 }
 
+void hr_band_unread(struct hr_band *band,
+                    bool (*unread)(void *user, const char *key, size_t key_len,
+                                   const struct hr_object_info *info),
+                    void *user, bool take) {
+    band->unread = unread;
+    band->unread_user = user;
+    band->take_unread = take;
+}
+
+bool hr_band_adopted(const struct hr_band *band) {
+    return band->adopted;
+}
+
+int64_t hr_band_edge(const struct hr_band *band) {
+    if (band->watermark == INT64_MIN || band->lookback_us < 0) {
+        return band->watermark == INT64_MIN ? INT64_MIN : band->edge;
+    }
+    const int64_t edge = band->watermark - band->lookback_us;
+    return edge > band->edge ? edge : band->edge;
+}
+
 bool hr_band_knows(const struct hr_band *band, const char *key, size_t key_len) {
     const struct entry *e = find_entry(band, key_hash(key, key_len));
     return e != NULL && e->key != 0;
@@ -391,6 +415,9 @@ bool hr_band_fresh(struct hr_band *band, const char *key, size_t key_len,
     }
     if (in_band(band, band->watermark, info->mtime_us)) {
         return true;
+    }
+    if (band->unread != NULL && band->unread(band->unread_user, key, key_len, info)) {
+        return band->take_unread;
     }
     /* Without memory for the sums the day is not compared: nothing is lost by it. */
     (void)add_to_day(&band->listed, info->mtime_us, k, etag);

@@ -37,6 +37,15 @@ void hr_band_adopt(struct hr_band *band, int64_t cursor_us);
 int hr_band_mark_pending(struct hr_band *band, const char *key, size_t key_len,
                          struct hr_error *err);
 
+/* Asked of every object below the band that no entry knows: true, it was never read for certain.
+ * take: such ones are fresh; otherwise they are left, and no day counts them. */
+void hr_band_unread(struct hr_band *band,
+                    bool (*unread)(void *user, const char *key, size_t key_len,
+                                   const struct hr_object_info *info),
+                    void *user, bool take);
+bool hr_band_adopted(const struct hr_band *band); /* see hr_band_adopt; until the sweep ends */
+/* No keys are kept at or before this time, microseconds; INT64_MIN: all are. */
+int64_t hr_band_edge(const struct hr_band *band);
 /* A run begins: list_us is the store's Date when listing began. Resumes an unfinished sweep. */
 void hr_band_begin(struct hr_band *band, int64_t list_us);
 /* Is the object to be read? Also counts what lies below the band, by day. */

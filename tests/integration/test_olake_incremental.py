@@ -403,3 +403,72 @@ def test_a_longer_lookback_reads_nothing_again(timed: Timed) -> None:
     timed.put("d.csv", 4, NOON - HOUR)
     timed.run(MINUTE, "--set", "lookback_seconds=-1")
     assert timed.ids() == [1, 2, 3, 4]
+
+
+def select_keys(timed: Timed, pattern: str) -> None:
+    timed.job.source(file_pattern=pattern, file_format="csv")
+
+
+def test_a_changed_selection_is_told_and_taken_in(timed: Timed) -> None:
+    """Old files that only the new pattern takes: told once, read on request, each row once."""
+    for number, name in enumerate(("a1", "a2", "b1", "b2", "c1")):
+        timed.put(f"{name}.csv", number, NOON - (20 + number) * DAY)
+    timed.put("a3.csv", 10, NOON - HOUR)
+    select_keys(timed, "/s/a")
+    said = timed.run()
+    assert "changed" not in said
+    assert timed.ids() == [0, 1, 10]
+    select_keys(timed, "/s/[ab]")
+    said = timed.run()
+    assert "2 objects up to 2024-06-14" in said
+    assert "backfill=true" in said
+    assert "differ from what was read" not in said  # the cause is known
+    assert "changed" not in timed.run()
+    timed.put("b3.csv", 11, timed.clock.now - HOUR)  # read under the second one
+    timed.run()
+    timed.run(10 * DAY)  # … and forgotten by its key
+    timed.put("a4.csv", 12, timed.clock.now)
+    timed.run(MINUTE)
+    timed.run(3 * DAY, "--set", "backfill=true")
+    assert timed.ids() == [0, 1, 2, 3, 10, 11, 12]
+    for _ in range(2):
+        said = timed.run(3 * DAY, "--set", "backfill=true")
+        assert timed.ids() == [0, 1, 2, 3, 10, 11, 12]
+        assert "WARN" not in said
+    select_keys(timed, "/s/a")  # back, and to all: nothing of it comes twice
+    timed.run(DAY, "--set", "backfill=true")
+    select_keys(timed, "/s/")
+    timed.run(DAY, "--set", "backfill=true")
+    assert timed.ids() == [0, 1, 2, 3, 4, 10, 11, 12]
+    assert "differ from what was read" not in timed.run()
+
+
+def test_a_backfill_goes_on_where_it_was_cut(timed: Timed) -> None:
+    timed.put("a.csv", 0, NOON)
+    for number in range(1, 6):
+        timed.put(f"b{number}.csv", number, NOON - (20 + number) * DAY)
+    select_keys(timed, "/s/a")
+    timed.run()
+    select_keys(timed, "/s/")
+    timed.run(MINUTE, "--set", "backfill=true", "--set", "max_files_per_run=2")
+    assert timed.ids() == [0, 1, 2]
+    timed.run(MINUTE, "--set", "max_files_per_run=2")  # it was asked for once
+    assert timed.ids() == [0, 1, 2, 3, 4]
+    timed.run()
+    timed.run(30 * DAY)
+    assert timed.ids() == [0, 1, 2, 3, 4, 5]
+
+
+def test_another_selection_in_the_middle_of_a_backfill(timed: Timed) -> None:
+    timed.put("a.csv", 0, NOON)
+    for number in range(1, 6):
+        timed.put(f"b{number}.csv", number, NOON - (20 + number) * DAY)
+    select_keys(timed, "/s/a")
+    timed.run()
+    select_keys(timed, "/s/b?")
+    timed.run(MINUTE, "--set", "backfill=true", "--set", "max_files_per_run=2")
+    assert timed.ids() == [0, 1, 2]
+    select_keys(timed, "/s/(a|b)")
+    timed.run(MINUTE)
+    timed.run(MINUTE, "--set", "backfill=true")
+    assert timed.ids() == [0, 1, 2]  # the rest counts as read: never twice
