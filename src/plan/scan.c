@@ -149,22 +149,18 @@ int hr_scan_literal(struct hr_store *store, const struct hr_place *place, bool *
                     struct hr_error *err) {
     const char *key = place->literal;
     struct hr_list_page page = {0};
-    struct hr_object_info info;
-    int rc;
     *out = false;
     if (key == NULL || *key == 0) {
         return 0;
     }
-    if (key[strlen(key) - 1] == '/') {
-        const struct hr_list_query q = {.prefix = key, .page_size = 1};
-        rc = store->driver->list(store, &q, &page, err);
-        *out = rc == 0 && page.count > 0;
-        hr_list_page_release(&page);
-    } else {
-        rc = store->driver->stat(store, key, &info, NULL, err);
-        *out = rc == 0;
-    }
-    if (rc != HR_E_NOMEM && rc != HR_E_CANCELLED && rc != HR_E_NETWORK && rc != HR_E_TIMEOUT) {
+    /* One request: to be told that an object is not there takes two (a HEAD cannot say why). */
+    const struct hr_list_query q = {.prefix = key, .page_size = 1};
+    int rc = store->driver->list(store, &q, &page, err);
+    *out = rc == 0 && page.count > 0 &&
+           (key[strlen(key) - 1] == '/' || strcmp(page.items[0].key, key) == 0);
+    hr_list_page_release(&page);
+    if (rc != HR_E_NOMEM && rc != HR_E_CANCELLED && rc != HR_E_NETWORK && rc != HR_E_TIMEOUT &&
+        rc != HR_E_THROTTLED && rc != HR_E_STORE) {
         hr_error_clear(err); /* may not ask, no such bucket: the listing says it better */
         rc = 0;
     }
