@@ -73,6 +73,12 @@ int hr_feed_issue(struct hr_feed *f, struct feed_part *part, bool must, struct h
     }
     part->cap = len;
     f->held += len;
+    if (hr_feed_is_tail(f, split, part->offset, len) &&
+        hr_store_kept(f->store, split->key, split->etag, part->offset, part->buf, len)) {
+        part->req.got = part->len;
+        part->done = true;
+        return 0;
+    }
     part->req = (struct hr_store_req){
         .kind = HR_REQ_GET,
         .key = split->key,

@@ -77,6 +77,12 @@ static inline int64_t hr_feed_tail(const struct hr_split *s) {
     return s->size > tail ? s->size - tail : 0;
 }
 
+/* Whether these bytes are that tail, of an object that is not fetched whole. */
+static inline bool hr_feed_is_tail(const struct hr_feed *f, const struct hr_split *s,
+                                   int64_t offset, size_t len) {
+    return !f->local && offset > 0 && offset == hr_feed_tail(s) && s->size - offset == (int64_t)len;
+}
+
 /* The first part of the queue when it is the one at `offset` of the current split, else NULL. */
 struct feed_part *hr_feed_pop(struct hr_feed *f, int64_t offset);
 

@@ -32,6 +32,7 @@ int hr_store_open(const struct hr_store_conf *conf, struct hr_store **out, struc
 
 void hr_store_close(struct hr_store *store) {
     if (store != NULL) {
+        hr_kept_free(atomic_exchange(&store->kept, NULL));
         store->driver->close(store);
     }
 }

@@ -11,6 +11,8 @@
 #ifndef HR_STORE_STORE_H
 #define HR_STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "base/io.h"
 
 enum hr_store_caps {
@@ -132,6 +134,7 @@ struct hr_store_req {
 };
 
 struct hr_store;
+struct hr_kept;
 struct hr_store_driver {
     const char *name;           /* "s3" */
     const char *const *schemes; /* {"s3", "s3a", NULL} */
@@ -179,11 +182,20 @@ struct hr_store {
     unsigned caps;
     char *label; /* "s3://bucket" or "file:/path", for messages */
     int refs;
+    _Atomic(struct hr_kept *) kept; /* of hr_store_keep; zero at first */
 };
 
 int hr_store_open(const struct hr_store_conf *conf, struct hr_store **out, struct hr_error *err);
 void hr_store_close(struct hr_store *store); /* NULL allowed */
 void hr_list_page_release(struct hr_list_page *page);
+
+/* Keep a copy of the end of an object that will be asked for again (footers), with the ETag it was
+ * read under; the few newest stay. Best effort, any thread. kept: true when `out` got the bytes. */
+void hr_store_keep(struct hr_store *store, const char *key, const char *etag, int64_t offset,
+                   const uint8_t *bytes, size_t len);
+bool hr_store_kept(struct hr_store *store, const char *key, const char *etag, int64_t offset,
+                   uint8_t *out, size_t len);
+void hr_kept_free(struct hr_kept *kept); /* hr_store_close does; NULL allowed */
 
 /* Submit and wait; returns req->rc. Uses req->done and req->user. */
 int hr_store_run(struct hr_store *store, struct hr_store_req *req);

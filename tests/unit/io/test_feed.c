@@ -380,6 +380,59 @@ static void test_object_source_is_lazy(void **state) {
     lake_close(&lake);
 }
 
+/* The footer that the planner has read is not fetched again, unless the object was replaced; that
+ * nothing can be kept only costs the request. */
+static void test_tails_kept(void **state) {
+    (void)state;
+    enum { SIZE = 70000, TAIL = 65536 };
+    uint8_t *buf = malloc(TAIL);
+    for (uint64_t nth = 0; nth < 8; nth++) { /* which allocation of keeping fails; 0 none */
+        struct lake lake;
+        struct hr_error err;
+        struct hr_store_counters before, after;
+        lake_open(&lake, DELAYED);
+        struct hr_split split = lake.split[10];
+        split.random = true;
+        lake.store->driver->counters(lake.store, &before);
+        hr_mem_fail_at(nth > 0 ? nth : 0, 0);
+        hr_store_keep(lake.store, split.key, split.etag, SIZE - TAIL, lake.data[10] + SIZE - TAIL,
+                      TAIL);
+        const bool kept = nth == 0 || hr_mem_count() < nth;
+        hr_mem_fail_at(0, 0);
+        for (int round = 0; round < 4; round++) { /* planner, worker, worker, worker later */
+            struct hr_feed *feed = NULL;
+            struct hr_source *src;
+            const struct hr_split *at;
+            const struct hr_feed_conf conf = {.store = lake.store, .part_size = 67000};
+            if (round == 3) {
+                split.etag[1] ^= 1; /* as of another version */
+            }
+            if (round == 0) {
+                assert_rc(hr_object_source(lake.store, split.key, split.etag, SIZE, 0, &src, &err),
+                          0, &err);
+            } else {
+                assert_rc(hr_feed_open(&conf, &split, 1, &feed, &err), 0, &err);
+                assert_rc(hr_feed_next(feed, &at, &src, &err), 0, &err);
+            }
+            int rc = hr_source_read_at(src, SIZE - TAIL, TAIL, buf, &err);
+            if (round < 3) {
+                assert_rc(rc, 0, &err);
+                assert_memory_equal(buf, lake.data[10] + SIZE - TAIL, TAIL);
+            } else {
+                assert_rc(rc, HR_E_CHANGED, &err);
+            }
+            if (round == 0) {
+                hr_source_close(src);
+            }
+            hr_feed_close(feed);
+            lake.store->driver->counters(lake.store, &after);
+            assert_int_equal(after.get - before.get, (kept ? 0 : 1) + (round == 3));
+        }
+        lake_close(&lake);
+    }
+    free(buf);
+}
+
 static void test_window_in_flight(void **state) {
     (void)state;
     struct lake lake;
@@ -614,13 +667,21 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_objects),         cmocka_unit_test(test_ranges_and_overrun),
-        cmocka_unit_test(test_random_reads),          cmocka_unit_test(test_request_counts),
-        cmocka_unit_test(test_sparse_objects),        cmocka_unit_test(test_tails_ahead),
-        cmocka_unit_test(test_object_source_is_lazy), cmocka_unit_test(test_window_in_flight),
-        cmocka_unit_test(test_replaced_and_deleted),  cmocka_unit_test(test_shrunk_without_etag),
-        cmocka_unit_test(test_close_early),           cmocka_unit_test(test_head_of_line),
-        cmocka_unit_test(test_object_source),         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_whole_objects),
+        cmocka_unit_test(test_ranges_and_overrun),
+        cmocka_unit_test(test_random_reads),
+        cmocka_unit_test(test_request_counts),
+        cmocka_unit_test(test_sparse_objects),
+        cmocka_unit_test(test_tails_ahead),
+        cmocka_unit_test(test_object_source_is_lazy),
+        cmocka_unit_test(test_window_in_flight),
+        cmocka_unit_test(test_replaced_and_deleted),
+        cmocka_unit_test(test_shrunk_without_etag),
+        cmocka_unit_test(test_close_early),
+        cmocka_unit_test(test_head_of_line),
+        cmocka_unit_test(test_object_source),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_tails_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
