@@ -261,7 +261,7 @@ static void fetch(struct hr_lister *l, struct range *range) {
     range->busy = true;
     l->stats.requests++;
     const int beside = ++l->pace.in_flight;
-    const int64_t started = hr_monotonic_nanos();
+    const int64_t started = l->conf.clock();
     if (l->threaded) {
         pthread_mutex_unlock(&l->lock);
     }
@@ -271,7 +271,7 @@ static void fetch(struct hr_lister *l, struct range *range) {
         pthread_mutex_lock(&l->lock);
     }
     l->pace.in_flight--;
-    hr_list_pace_page(&l->pace, l->width, beside, hr_monotonic_nanos() - started);
+    hr_list_pace_page(&l->pace, l->width, beside, l->conf.clock() - started);
     if (rc == 0) {
         take_page(l, range, page);
         return;
@@ -613,6 +613,7 @@ int hr_lister_open(const struct hr_lister_conf *conf, struct hr_lister **out,
     if (l) {
         l->conf = *conf;
         l->conf.prefix = conf->prefix ? conf->prefix : "";
+        l->conf.clock = conf->clock ? conf->clock : hr_monotonic_nanos;
         l->page_size = conf->page_size > 0 ? conf->page_size : 1000;
         l->width = conf->width > WIDTH_MAX ? WIDTH_MAX : conf->width;
         l->ahead = 8;

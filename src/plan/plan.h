@@ -26,6 +26,7 @@ struct hr_lister_conf {
     const char *prefix; /* every key below it; "" all. Borrowed until close */
     int width;          /* LIST requests at once; <= 1: one after another in the caller's thread */
     int page_size;      /* 0: 1000 */
+    int64_t (*clock)(void); /* nanoseconds that only grow; NULL: the machine's. Decides the width */
 };
 
 struct hr_lister_stats {
