@@ -53,9 +53,11 @@ struct hr_json_opts {
     bool array; /* one JSON array per file instead of lines */
 };
 
+enum hr_verify_crc { HR_CRC_WARN, HR_CRC_ERROR, HR_CRC_OFF, HR_CRC_TRUE, HR_CRC_FALSE };
+
 struct hr_parquet_opts { /* reading */
     bool decimal_as_double;
-    bool verify_crc;
+    int verify_crc; /* enum hr_verify_crc */
     int int96_unit; /* 0 auto: us for files of Spark, else ns; 1 ns; 2 us */
 };
 

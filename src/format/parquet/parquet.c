@@ -16,11 +16,15 @@ const struct hr_option hr_parquet_options[] = {
      .since = "0.1",
      .text = "Read decimal columns of Parquet files as double, losing digits beyond the 15th."},
     {.name = "parquet_verify_crc",
-     .type = HR_OPT_BOOL,
+     .type = HR_OPT_ENUM,
      .offset = offsetof(struct hr_parquet_opts, verify_crc),
-     .def = "false",
+     .def = "warn",
+     .values = "warn|error|off|true|false",
      .since = "0.1",
-     .text = "Check the checksums of Parquet pages that have one and fail where one is wrong."},
+     .text =
+         "Checksums of Parquet pages that have one. warn: a wrong one is told with its page and "
+         "column, the values are taken as they decode; error (or true): it ends the run; off "
+         "(or false): they are not looked at."},
     {.name = "parquet_int96_unit",
      .type = HR_OPT_ENUM,
      .offset = offsetof(struct hr_parquet_opts, int96_unit),

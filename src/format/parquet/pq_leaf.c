@@ -60,6 +60,9 @@ int hr_pq_leaf_open(struct hr_pq_leaf *leaf, const struct hr_pq_leaf_info *info,
     leaf->chunk.window_size = open->window_size;
     leaf->chunk.ahead = open->ahead;
     leaf->chunk.verify_crc = open->verify_crc;
+    leaf->chunk.object = open->object;
+    leaf->chunk.column = info->path;
+    leaf->chunk.crc_told = false;
     if (info->nested && leaf->lv_def == NULL) {
         leaf->lv_def = hr_malloc(2 * HR_PQ_LEVELS);
         if (leaf->lv_def == NULL) {

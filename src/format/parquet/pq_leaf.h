@@ -89,8 +89,8 @@ struct hr_pq_leaf_open {
     const char *object;
     int64_t group;
     size_t cell_max, page_max, window_size;
-    size_t ahead; /* see hr_pq_chunk */
-    bool verify_crc;
+    size_t ahead;   /* see hr_pq_chunk */
+    int verify_crc; /* enum hr_verify_crc: WARN, ERROR or OFF */
     struct hr_pq_page_plan plan;
     const struct hr_range *ranges;
     size_t n_ranges;

@@ -7,7 +7,9 @@
 #include "format/parquet/pq_page.h"
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "format/format.h"
 
 #define HEADER_FIRST 256u
 #define HEADER_MAX (8u << 20) /* statistics inside may be long; longer is damage */
@@ -325,6 +327,25 @@ static int split_v2(struct hr_pq_chunk *chunk, struct hr_pq_page *page, struct h
                    &page->body, err);
 }
 
+/* Writers of wrong checksums exist, so by default the page is still read, and its reader told. */
+static int wrong_crc(struct hr_pq_chunk *chunk, const struct hr_pq_page *page,
+                     struct hr_error *err) {
+    if (chunk->verify_crc == HR_CRC_ERROR) {
+        hr_fail(err, HR_E_CORRUPT, "the checksum of the page at byte %lld is wrong",
+                (long long)page->offset);
+        hr_error_hint(err, "get a good copy; --set parquet_verify_crc=warn reads it nevertheless");
+        return HR_E_CORRUPT;
+    }
+    if (!chunk->crc_told) {
+        chunk->crc_told = true;
+        hr_log(HR_LOG_WARN,
+               "'%.200s': the checksum of the page at byte %lld of column '%.100s' is wrong: its "
+               "values may be damaged (parquet_verify_crc=error stops there)",
+               chunk->object, (long long)page->offset, chunk->column);
+    }
+    return 0;
+}
+
 int hr_pq_chunk_body(struct hr_pq_chunk *chunk, struct hr_pq_page *page, struct hr_error *err) {
     const struct hr_pq_page_header *h = &page->header;
     const size_t stored_len = (size_t)h->compressed_size;
@@ -338,9 +359,12 @@ int hr_pq_chunk_body(struct hr_pq_chunk *chunk, struct hr_pq_page *page, struct 
     }
     const struct hr_slice stored = hr_slice_of(window_at(chunk, chunk->pos), stored_len);
     chunk->pos += (int64_t)stored_len;
-    if (chunk->verify_crc && h->has_crc && hr_crc32(0, stored.ptr, stored.len) != h->crc) {
-        return hr_fail(err, HR_E_CORRUPT, "the checksum of the page at byte %lld is wrong",
-                       (long long)page->offset);
+    if (chunk->verify_crc != HR_CRC_OFF && h->has_crc &&
+        hr_crc32(0, stored.ptr, stored.len) != h->crc) {
+        rc = wrong_crc(chunk, page, err);
+        if (rc != 0) {
+            return rc;
+        }
     }
     if (h->type == HR_PQ_DATA_PAGE_V2) {
         return split_v2(chunk, page, stored, err);

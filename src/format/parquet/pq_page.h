@@ -50,7 +50,10 @@ struct hr_pq_chunk {
     int64_t pos;  /* file offset of the next header (or, header read, of the payload) */
     int codec_id; /* enum hr_pq_codec */
     const struct hr_codec *codec;
-    bool verify_crc;
+    int verify_crc;     /* enum hr_verify_crc: WARN, ERROR or OFF */
+    const char *object; /* what a warning names; borrowed */
+    const char *column;
+    bool crc_told;   /* one warning a chunk */
     size_t page_max; /* bytes a page may declare */
     size_t window_size;
     size_t ahead; /* bytes to hint at once as reading goes on; 0: all was hinted already */

@@ -255,7 +255,9 @@ static bool dictionary_has(const struct hr_pq_term *term, const struct hr_pq_pag
 static int dict_may_match(struct hr_pq_footer *footer, const struct hr_pq_column *chunk,
                           const struct hr_pq_term *term, bool *may, struct hr_error *err) {
     const int64_t begin = hr_pq_chunk_begin(chunk), len = chunk->data_page_offset - begin;
-    struct hr_pq_chunk pages = {.page_max = (size_t)64 << 20, .window_size = DICT_READ_MAX};
+    struct hr_pq_chunk pages = {.page_max = (size_t)64 << 20,
+                                .window_size = DICT_READ_MAX,
+                                .verify_crc = HR_CRC_ERROR}; /* no rows are dropped on its word */
     const struct hr_range range = {begin, len};
     struct hr_pq_page page;
     *may = true;

@@ -31,7 +31,7 @@ struct reader {
     struct hr_pq_schema schema;
     struct hr_pq_prune *prune; /* NULL: none */
     struct hr_pq_leaf *leaves;
-    bool verify_crc;
+    int verify_crc;
     size_t cell_max, page_max, window_size;
     int64_t batch_rows;
 
@@ -499,7 +499,8 @@ int hr_parquet_reader_open(struct hr_source *src, const struct hr_format_opts *o
     r->base.ops = &reader_ops;
     r->base.first_record = -1;
     r->params = params;
-    r->verify_crc = opts->parquet.verify_crc;
+    const int crc = opts->parquet.verify_crc;
+    r->verify_crc = crc == HR_CRC_TRUE ? HR_CRC_ERROR : crc == HR_CRC_FALSE ? HR_CRC_OFF : crc;
     int rc = hr_pq_footer_read(src, &r->footer, err);
     if (rc != 0) {
         hr_free(r);

@@ -8,6 +8,9 @@
  */
 #include "format/parquet/pq_schema.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -25,6 +28,12 @@ struct tree {
     const struct hr_pq_element *path[HR_PQ_DEPTH_MAX + 1];
     int depth;
     const struct hr_field *keep; /* what is wanted of the field being built; NULL: all of it */
+};
+
+/* A column of the file: its name, and the one it gets when another has that already. */
+struct column_name {
+    char *name, *made;
+    size_t place;
 };
 
 struct levels {
@@ -357,34 +366,113 @@ static int build_node(struct tree *t, uint32_t at, struct levels lv, bool elemen
 /* ---- the whole --------------------------------------------------------------------------------
  */
 
-static bool wanted(const struct hr_schema *want, struct hr_slice name) {
-    const char *text = (const char *)name.ptr;
-    return want == NULL || hr_schema_find(want, text, strnlen(text, name.len)) >= 0;
+static bool wanted(const struct hr_schema *want, const char *name) {
+    return want == NULL || hr_schema_find(want, name, strlen(name)) >= 0;
+}
+
+static int by_name(const void *a, const void *b) {
+    const struct column_name *x = a, *y = b;
+    const int order = strcmp(x->name, y->name);
+    return order != 0 ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+static bool is_name(const struct column_name *sorted, size_t n, const char *name) {
+    const struct column_name key = {.name = (char *)(uintptr_t)name, .place = SIZE_MAX};
+    size_t low = 0;
+    for (size_t high = n; low < high;) {
+        const size_t middle = low + (high - low) / 2;
+        if (by_name(&sorted[middle], &key) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low > 0 && strcmp(sorted[low - 1].name, name) == 0;
+}
+
+/* Few readers can tell two columns of one name apart, and no JSON: a name met again gets _1, _2 …,
+ * whichever is free, as in CSV (and in DuckDB). names[i].name is replaced. */
+static int make_unique(struct tree *t, struct column_name *names, size_t n) {
+    struct column_name *sorted = hr_calloc(n, sizeof(*sorted));
+    if (sorted == NULL) {
+        return no_memory(t);
+    }
+    memcpy(sorted, names, n * sizeof(*sorted));
+    qsort(sorted, n, sizeof(*sorted), by_name);
+    int rc = 0;
+    unsigned number = 0;
+    for (size_t i = 1; rc == 0 && i < n; i++) {
+        number = strcmp(sorted[i].name, sorted[i - 1].name) == 0 ? number + 1 : 0;
+        if (number == 0) {
+            continue;
+        }
+        const size_t len = strlen(sorted[i].name);
+        char *made = hr_malloc(len + 12);
+        for (; made != NULL; number++) {
+            snprintf(made, len + 12, "%s_%u", sorted[i].name, number);
+            if (!is_name(sorted, n, made)) {
+                break;
+            }
+        }
+        rc = made != NULL ? 0 : no_memory(t);
+        names[sorted[i].place].made = made;
+    }
+    hr_free(sorted);
+    return rc;
+}
+
+/* The names of the root's columns, each once. *out: hr_free'd with its items by release_names. */
+static int column_names(struct tree *t, size_t n, struct column_name **out) {
+    struct column_name *names = *out = hr_calloc(n, sizeof(*names));
+    int rc = names != NULL ? 0 : no_memory(t);
+    uint32_t at = 1;
+    for (size_t i = 0; rc == 0 && i < n; i++, at = t->end[at]) {
+        const struct hr_slice name = elem(t, at)->name;
+        names[i].place = i;
+        names[i].name =
+            hr_strndup((const char *)name.ptr, strnlen((const char *)name.ptr, name.len));
+        rc = names[i].name != NULL ? 0 : no_memory(t);
+    }
+    return rc == 0 ? make_unique(t, names, n) : rc;
+}
+
+static void release_names(struct column_name *names, size_t n) {
+    for (size_t i = 0; names != NULL && i < n; i++) {
+        hr_free(names[i].name);
+        hr_free(names[i].made);
+    }
+    hr_free(names);
 }
 
 static int build_columns(struct tree *t, const struct hr_schema *want) {
-    const struct hr_pq_element *root = elem(t, 0);
     struct hr_pq_schema *out = t->out;
-    int n = 0, rc = 0;
+    const size_t all = (size_t)elem(t, 0)->num_children;
+    struct column_name *names = NULL;
+    int n = 0;
+    int rc = column_names(t, all, &names);
+    for (size_t i = 0; rc == 0 && i < all; i++) {
+        n += wanted(want, names[i].made ? names[i].made : names[i].name);
+    }
+    if (rc == 0) {
+        out->schema = hr_schema_new(n);
+        out->nodes = hr_calloc((size_t)n, sizeof(*out->nodes));
+        out->leaves = hr_calloc((size_t)out->n_file_leaves, sizeof(*out->leaves));
+        rc = out->schema && out->nodes && out->leaves ? 0 : no_memory(t);
+    }
     uint32_t at = 1;
-    for (int i = 0; i < root->num_children; i++, at = t->end[at]) {
-        n += wanted(want, elem(t, at)->name);
-    }
-    out->schema = hr_schema_new(n);
-    out->nodes = hr_calloc((size_t)n, sizeof(*out->nodes));
-    out->leaves = hr_calloc((size_t)out->n_file_leaves, sizeof(*out->leaves));
-    if (out->schema == NULL || out->nodes == NULL || out->leaves == NULL) {
-        return no_memory(t);
-    }
-    at = 1;
-    for (int i = 0, column = 0; rc == 0 && i < root->num_children; i++, at = t->end[at]) {
-        if (wanted(want, elem(t, at)->name)) {
+    for (size_t i = 0, column = 0; rc == 0 && i < all; i++, at = t->end[at]) {
+        const char *name = names[i].made ? names[i].made : names[i].name;
+        if (wanted(want, name)) {
             const struct levels top = {0};
-            t->keep = want ? find_field(want->fields, want->n_fields, elem(t, at)->name) : NULL;
-            rc = build_node(t, at, top, false, &out->schema->fields[column], &out->nodes[column]);
-            column++;
+            struct hr_field *field = &out->schema->fields[column];
+            t->keep = want ? &want->fields[hr_schema_find(want, name, strlen(name))] : NULL;
+            rc = build_node(t, at, top, false, field, &out->nodes[column++]);
+            if (rc == 0 && names[i].made != NULL) {
+                rc = rename_field(t, field, name);
+            }
         }
     }
+    release_names(names, all);
     return rc;
 }
 
