@@ -37,6 +37,7 @@ struct copy {
     struct hr_put_opts put;
     const struct hr_format *format;
     struct hr_schema *schema; /* read schema all sources share */
+    struct hr_null_counts nulls;
     struct hr_summary *out;
 };
 
@@ -290,6 +291,7 @@ static int run_sources(struct copy *c, struct hr_error *err) {
                                               .write = &c->write,
                                               .sink = c->sink,
                                               .more_follows = i + 1 < c->conf->n_sources,
+                                              .nulls = &c->nulls,
                                               .progress = c->conf->progress};
         rc = hr_pipeline_run(&conf, &counts, &widened, err);
         hr_run_add_counts(&sum, &counts);
@@ -303,6 +305,7 @@ static int run_sources(struct copy *c, struct hr_error *err) {
 /* From the beginning; nothing was visible yet. */
 static int start_over(struct copy *c, const char *why, struct hr_error *err) {
     hr_log(HR_LOG_INFO, "%s: starting over, nothing was visible yet", why);
+    hr_nulls_release(&c->nulls);
     c->sink->ops->abort(c->sink);
     if (c->commit != NULL) {
         hr_commit_abort(c->commit);
@@ -338,6 +341,13 @@ static int finish(struct copy *c, struct hr_error *err) {
             return rc;
         }
     }
+    for (size_t i = 0; i < c->nulls.n; i++) {
+        char text[500];
+        c->out->counts.rounded += c->nulls.items[i].rounded;
+        if (hr_rounded_text(&c->nulls.items[i], text, sizeof(text))[0] != '\0') {
+            hr_log(HR_LOG_WARN, "%s", text);
+        }
+    }
     c->out->files = c->sink->files;
     c->out->bytes_out = c->sink->bytes;
     c->out->rows_written = c->sink->rows;
@@ -361,6 +371,7 @@ static void release(struct copy *c) {
     hr_run_add_counters(c->dst, &c->out->dst);
     hr_store_close(c->dst);
     hr_free(c->sources);
+    hr_nulls_release(&c->nulls);
     hr_transform_spec_release(&c->spec);
     hr_partition_spec_free(c->partition);
     hr_filter_free(c->filter);

@@ -10,7 +10,8 @@
 static int fact(struct hr_buf *out, const char *what, const char *name, struct hr_error *err) {
     char shown[120];
     hr_printable(hr_slice_str(name), 80, shown, sizeof(shown));
-    return hr_buf_printf(out, err, "%s%s %s", out->len > 0 ? "; " : "", what, shown);
+    return hr_buf_printf(out, err, "%s%s%s%s", out->len > 0 ? "; " : "", what,
+                         what[0] != '\0' ? " " : "", shown);
 }
 
 static int type_of(const struct hr_field *field, const char *before, struct hr_buf *out,
@@ -60,6 +61,26 @@ static int changed_rates(const struct hr_drift *d, struct hr_buf *out, struct hr
         } else if (now - then >= JUMP) {
             rc = fact(out, "nulls of", c->name, err);
             rc = rc ? rc : hr_buf_printf(out, err, " %.1f%% -> %.1f%%", then / 10.0, now / 10.0);
+        }
+    }
+    return rc;
+}
+
+int hr_drift_narrowed(const struct hr_schema *before, const struct hr_schema *seen,
+                      struct hr_buf *out, struct hr_error *err) {
+    int rc = 0;
+    for (int i = 0; rc == 0 && seen != NULL && i < seen->n_fields; i++) {
+        const struct hr_field *now = &seen->fields[i];
+        const int k = hr_schema_find(before, now->name, strlen(now->name));
+        if (k < 0 || now->type.id == HR_T_NULL || hr_field_fits(&before->fields[k], now)) {
+            continue;
+        }
+        struct hr_field then = before->fields[k];
+        then.nullable = now->nullable; /* that a column has no nulls now narrows nothing */
+        if (hr_field_fits(now, &then) && !hr_field_fits(&then, now)) {
+            rc = fact(out, "", now->name, err);
+            rc = rc ? rc : type_of(&before->fields[k], ": ", out, err);
+            rc = rc ? rc : type_of(now, " -> ", out, err);
         }
     }
     return rc;

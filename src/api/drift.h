@@ -16,6 +16,12 @@ struct hr_drift {
     const void *user;
     const json_t *former; /* {"column": nulls per 1000 rows} of the run before; NULL: none known */
 };
+/* "id: int64 -> int32; …": columns whose files (`seen`: where their types meet; NULL: they say
+ * none) had a narrower type than `before`; nothing when none had. A column of nulls alone is not
+ * told. */
+int hr_drift_narrowed(const struct hr_schema *before, const struct hr_schema *seen,
+                      struct hr_buf *out, struct hr_error *err);
+
 /* "added more (utf8); widened id: int64 -> double; only nulls now: gone; nulls of price 2% -> 41%";
  * nothing when nothing changed. Rates are compared from 100 rows on and told from 10 points on. */
 int hr_drift_text(const struct hr_drift *drift, struct hr_buf *out, struct hr_error *err);

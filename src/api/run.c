@@ -183,6 +183,7 @@ void hr_run_add_counts(struct hr_run_counts *sum, const struct hr_run_counts *co
     sum->rows_in += counts->rows_in;
     sum->rows_out += counts->rows_out;
     sum->nulled += counts->nulled;
+    sum->rounded += counts->rounded;
     sum->rejected += counts->rejected;
     sum->deleted += counts->deleted;
     sum->replaced += counts->replaced;

@@ -296,6 +296,28 @@ static int report_drift(struct hr_sync_run *s, const struct hr_stream *stream,
     return rc;
 }
 
+/* Files narrower than the catalog lose nothing; who wonders about them asks for --log-level info.
+ */
+static int report_narrowed(const struct hr_stream *stream, const struct hr_schema *before,
+                           const struct hr_schema *seen, struct hr_error *err) {
+    struct hr_buf text;
+    hr_buf_init(&text, 0);
+    const int rc = hr_drift_narrowed(before, seen, &text, err);
+    if (rc == 0 && text.len > 0) {
+        hr_log(HR_LOG_INFO, "stream '%s': columns are narrower in this run's files: %s",
+               stream->name, hr_buf_cstr(&text));
+    }
+    hr_buf_release(&text);
+    return rc;
+}
+
+static void report_rounded(struct hr_sync_run *s, const struct hr_stream *stream,
+                           const char *text) {
+    char line[800];
+    snprintf(line, sizeof(line), "stream '%.200s': %s", stream->name, text);
+    hr_sync_warn(s, line);
+}
+
 static int run_table(struct hr_sync_run *s, struct hr_error *err) {
     const struct hr_stream *stream = &s->conf->catalog->streams[s->current];
     struct hr_sync_table *t = &s->tables[s->current];
@@ -304,6 +326,7 @@ static int run_table(struct hr_sync_run *s, struct hr_error *err) {
     struct hr_filter *filter = NULL;
     struct hr_schema *schema = NULL;
     struct hr_schema *widest = NULL;
+    struct hr_schema *seen = NULL;
     struct hr_run_counts counts = {0};
     t->visited = true;
     int rc = hr_sync_spec(s->conf, stream, t->dress, t->backfill, s->run_us, &spec, &filter, err);
@@ -338,12 +361,24 @@ static int run_table(struct hr_sync_run *s, struct hr_error *err) {
                                           .cut_when_interrupted = hr_sync_incremental(stream),
                                           .user = s,
                                           .nulls = &s->nulls,
+                                          .seen = &seen,
                                           .progress = s->conf->progress};
     if (rc == 0) {
         rc = hr_pipeline_run(&conf, &counts, &widest, err);
     }
     if (rc == 0) {
         rc = report_drift(s, stream, t->floor ? t->floor : schema, widest, err);
+    }
+    if (rc == 0) {
+        rc = report_narrowed(stream, t->floor ? t->floor : schema, seen, err);
+    }
+    hr_schema_unref(seen);
+    for (size_t i = 0; i < s->nulls.n; i++) {
+        char text[500];
+        counts.rounded += s->nulls.items[i].rounded;
+        if (hr_rounded_text(&s->nulls.items[i], text, sizeof(text))[0] != '\0') {
+            report_rounded(s, stream, text);
+        }
     }
     hr_nulls_release(&s->nulls);
     hr_pending_release(&s->unread);

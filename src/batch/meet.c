@@ -331,3 +331,20 @@ bool hr_field_fits(const struct hr_field *from, const struct hr_field *to) {
     }
     return true;
 }
+
+int hr_schema_see(struct hr_schema **met, struct hr_schema *one) {
+    struct hr_schema *both = NULL;
+    if (*met == NULL) {
+        *met = hr_schema_ref(one);
+        return 0;
+    }
+    if (*met == one || hr_schema_equal(*met, one)) {
+        return 0;
+    }
+    const int rc = hr_schema_meet(*met, one, &both);
+    if (rc == 0) {
+        hr_schema_unref(*met);
+        *met = both;
+    }
+    return rc;
+}

@@ -111,6 +111,8 @@ int hr_field_meet(const struct hr_field *a, const struct hr_field *b, struct hr_
 struct hr_type hr_type_meet(struct hr_type a, struct hr_type b);
 /* By name: columns of a in order, then those only in b. */
 int hr_schema_meet(const struct hr_schema *a, const struct hr_schema *b, struct hr_schema **out);
+/* *met (a reference, replaced; NULL: nothing so far) becomes what it was met with `one`. */
+int hr_schema_see(struct hr_schema **met, struct hr_schema *one);
 /* True when every value of `from` is a value of `to` without loss (int32 -> int64 …). */
 bool hr_field_fits(const struct hr_field *from, const struct hr_field *to);
 

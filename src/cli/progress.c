@@ -200,13 +200,14 @@ static int summary_json(const struct hr_summary *s, const char *what, struct hr_
         out, err,
         "{\"type\":\"summary\",\"verb\":\"%s\",\"objects\":%lld,\"bytes_in\":%lld,\"rows_in\":%lld,"
         "\"rows_out\":%lld,\"files\":%lld,\"bytes_out\":%lld,\"rejected\":%lld,\"nulled\":%lld,"
-        "\"deleted\":%lld,\"replaced\":%lld,\"requests\":{\"list\":%llu,\"get\":%llu,\"put\":%llu,"
+        "\"rounded\":%lld,\"deleted\":%lld,\"replaced\":%lld,\"requests\":{\"list\":%llu,\"get\":%"
+        "llu,\"put\":%llu,"
         "\"retries\":%llu},\"usd\":%.6f,\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"peak_kb\":%ld}\n",
         what, (long long)s->counts.objects, (long long)s->counts.bytes,
         (long long)s->counts.rows_in, (long long)s->counts.rows_out, (long long)s->files,
         (long long)s->bytes_out, (long long)s->counts.rejected, (long long)s->counts.nulled,
-        (long long)s->counts.deleted, (long long)s->counts.replaced, r.lists, r.reads, r.writes,
-        r.retries, s->usd, s->seconds, cpu, peak_kb);
+        (long long)s->counts.rounded, (long long)s->counts.deleted, (long long)s->counts.replaced,
+        r.lists, r.reads, r.writes, r.retries, s->usd, s->seconds, cpu, peak_kb);
 }
 
 static int write_summary(const struct hr_cli *cli, const struct hr_summary *s, const char *what,
@@ -244,6 +245,10 @@ static void show_summary(const struct hr_cli *cli, const struct hr_summary *s, c
             "  %lld bad records left out, %lld values null, %lld objects gone, %lld read again\n",
             (long long)s->counts.rejected, (long long)s->counts.nulled,
             (long long)s->counts.deleted, (long long)s->counts.replaced);
+    }
+    if (s->counts.rounded) {
+        fprintf(stderr, "  %lld values rounded to what a double holds\n",
+                (long long)s->counts.rounded);
     }
     fprintf(stderr,
             "  %llu LIST, %llu GET, %llu PUT requests (%llu retries); %.2f s, %.2f CPU-s, %ld MiB "

@@ -2,6 +2,7 @@
  * nothing: vectors know their nulls; the assembler adds the tasks up. */
 #include "pipeline/nulls.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct hr_null_count *find(const struct hr_null_counts *counts, const char *name) {
@@ -32,7 +33,7 @@ static struct hr_null_count *append(struct hr_null_counts *counts, const char *n
 }
 
 int hr_nulls_add(struct hr_null_counts *counts, const struct hr_schema *schema,
-                 const int64_t *nulls, int64_t rows, struct hr_error *err) {
+                 const int64_t *nulls, const int64_t *rounded, int64_t rows, struct hr_error *err) {
     for (int i = 0; i < schema->n_fields; i++) {
         const char *name = schema->fields[i].name;
         /* Tasks mostly have the same columns in the same order. */
@@ -47,6 +48,7 @@ int hr_nulls_add(struct hr_null_counts *counts, const struct hr_schema *schema,
         }
         item->rows += rows;
         item->nulls += nulls[i];
+        item->rounded += rounded[i];
     }
     return 0;
 }
@@ -61,8 +63,24 @@ int hr_nulls_copy(struct hr_null_counts *to, const struct hr_null_counts *from,
         }
         item->rows = from->items[i].rows;
         item->nulls = from->items[i].nulls;
+        item->rounded = from->items[i].rounded;
     }
     return 0;
+}
+
+const char *hr_rounded_text(const struct hr_null_count *item, char *text, size_t size) {
+    char shown[120];
+    text[0] = '\0';
+    if (item->rounded > 0) {
+        snprintf(
+            text, size,
+            "column '%s': %lld values were rounded, as files with integers or decimals meet "
+            "files with doubles there, and a double holds 15 digits; schema={\"%s\": \"utf8\"} "
+            "keeps all digits, schema_evolution=strict refuses such files",
+            hr_printable(hr_slice_str(item->name), 80, shown, sizeof(shown)),
+            (long long)item->rounded, shown);
+    }
+    return text;
 }
 
 void hr_nulls_release(struct hr_null_counts *counts) {

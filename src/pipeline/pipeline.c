@@ -225,9 +225,9 @@ static void add_counts(struct pipe *p, const struct hr_run_counts *c) {
 }
 
 static int count_nulls(struct pipe *p, const struct hr_result *r, struct hr_error *err) {
-    return p->conf->nulls == NULL
-               ? 0
-               : hr_nulls_add(p->conf->nulls, r->null_schema, r->nulls, r->counts.rows_out, err);
+    return p->conf->nulls == NULL ? 0
+                                  : hr_nulls_add(p->conf->nulls, r->null_schema, r->nulls,
+                                                 r->rounded, r->counts.rows_out, err);
 }
 
 static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
@@ -237,6 +237,9 @@ static int deliver(struct pipe *p, struct slot *slot, struct hr_error *err) {
     p->counts.rejected = p->judge.count;
     if (rc == 0) {
         rc = count_nulls(p, r, err);
+    }
+    if (rc == 0 && r->seen != NULL && hr_schema_see(p->conf->seen, r->seen) != 0) {
+        rc = hr_fail(err, HR_E_NOMEM, "could not allocate a schema");
     }
     if (rc == 0) {
         rc = sink->ops->schema(sink, r->out_schema, err);

@@ -34,6 +34,8 @@ struct hr_progress {
 struct hr_run_counts {
     int64_t objects, bytes, rows_in, rows_out;
     int64_t nulled;   /* values that became null (schema_evolution ignore) */
+    int64_t rounded;  /* values that a double does not hold where columns met at it; the caller's to
+                         add up, from `nulls` */
     int64_t rejected; /* records skipped */
     int64_t deleted;  /* objects gone since they were listed */
     int64_t replaced; /* objects read again under a new ETag */
@@ -74,6 +76,8 @@ struct hr_pipeline_conf {
     bool cut_when_interrupted;    /* what was assembled of whole objects becomes a checkpoint */
     bool more_follows;            /* no checkpoint at the end: another run goes on with this sink */
     struct hr_progress *progress; /* NULL allowed */
+    struct hr_schema **seen;      /* becomes where the types of all files that say theirs meet (a
+                                     reference, *seen NULL to start); NULL: nobody asks */
     struct hr_null_counts *nulls; /* added to, complete up to the task assembled last; NULL: none */
 };
 

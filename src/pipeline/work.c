@@ -30,7 +30,9 @@ void hr_result_release(struct hr_result *r) {
     hr_arena_release(&r->names);
     hr_free(r->borders);
     hr_free(r->nulls);
+    hr_free(r->rounded);
     hr_schema_unref(r->null_schema);
+    hr_schema_unref(r->seen);
     hr_free(r->gone);
     hr_schema_unref(r->base);
     hr_schema_unref(r->final);
@@ -184,6 +186,18 @@ static int on_reject(void *user, const struct hr_reject *what, struct hr_error *
     return rc;
 }
 
+/* out: NULL when the filter left nothing. */
+static void count_values(struct run *run, const struct hr_batch *out) {
+    struct hr_result *r = run->result;
+    if (run->conf->nulls == NULL) {
+        return;
+    }
+    for (int i = 0; i < r->null_schema->n_fields; i++) {
+        r->nulls[i] += out != NULL ? out->vecs[i].nulls : 0;
+        r->rounded[i] += hr_transform_rounded(run->worker->transform, i);
+    }
+}
+
 static int pass_batch(struct run *run, struct hr_batch *in, struct hr_error *err) {
     const struct hr_batch *out;
     int rc = hr_transform_run(run->worker->transform, in, &out, &run->needs, err);
@@ -191,13 +205,11 @@ static int pass_batch(struct run *run, struct hr_batch *in, struct hr_error *err
         return rc;
     }
     run->result->counts.rows_in += in->len;
+    count_values(run, out);
     if (out == NULL) {
         return 0;
     }
     run->result->counts.rows_out += out->len;
-    for (int i = 0; i < out->schema->n_fields && run->conf->nulls != NULL; i++) {
-        run->result->nulls[i] += out->vecs[i].nulls;
-    }
     struct hr_worker *w = run->worker;
     if (w->encoder == NULL) {
         return 0;
@@ -261,6 +273,13 @@ static int read_rows(struct run *run, struct hr_reader *reader, struct hr_error 
     }
 }
 
+/* The types of one more file, for who compares them with a catalog's. */
+static int see_types(struct run *run, struct hr_schema *file, struct hr_error *err) {
+    return run->conf->seen != NULL && hr_schema_see(&run->result->seen, file) != 0
+               ? hr_fail(err, HR_E_NOMEM, "could not allocate a schema")
+               : 0;
+}
+
 static int read_piece(struct run *run, struct hr_source *inner, struct hr_error *err) {
     const struct hr_piece *piece = &run->task->pieces[run->piece];
     const struct hr_format *format;
@@ -277,6 +296,7 @@ static int read_piece(struct run *run, struct hr_source *inner, struct hr_error 
     rc = format->open(src, &run->conf->settings->format, &params, &reader, err);
     if (rc == 0 && (format->flags & HR_FMT_SCHEMA) != 0) {
         rc = hr_transform_bind(run->worker->transform, reader->schema, &run->needs, err);
+        rc = rc == 0 ? see_types(run, reader->schema, err) : rc;
     }
     if (rc == 0) {
         rc = read_rows(run, reader, err);
@@ -459,6 +479,8 @@ static int run_once(struct run *run, struct hr_error *err) {
     struct hr_result *r = run->result;
     free_blocks(r);
     hr_rejects_release(&r->rejects);
+    hr_schema_unref(r->seen);
+    r->seen = NULL;
     const int64_t replaced = r->counts.replaced;
     r->counts = (struct hr_run_counts){.replaced = replaced};
     memset(r->gone, 0, run->task->n_pieces);
@@ -467,8 +489,10 @@ static int run_once(struct run *run, struct hr_error *err) {
         hr_schema_unref(r->null_schema);
         r->null_schema = hr_schema_ref(hr_transform_schema(run->worker->transform));
         hr_free(r->nulls);
+        hr_free(r->rounded);
         r->nulls = hr_calloc((size_t)r->null_schema->n_fields + 1, sizeof(*r->nulls));
-        rc = r->nulls ? 0 : hr_fail(err, HR_E_NOMEM, "could not count nulls");
+        r->rounded = hr_calloc((size_t)r->null_schema->n_fields + 1, sizeof(*r->rounded));
+        rc = r->nulls && r->rounded ? 0 : hr_fail(err, HR_E_NOMEM, "could not count nulls");
     }
     if (rc == 0) {
         rc = hr_transform_wanted(run->conf->spec, run->schema, &run->wanted, err);

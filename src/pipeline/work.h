@@ -34,6 +34,8 @@ struct hr_result {
     struct hr_run_counts counts;
     struct hr_schema *null_schema; /* the rows', before a partition takes columns off */
     int64_t *nulls;                /* per field of null_schema; NULL: not counted */
+    int64_t *rounded;              /* likewise */
+    struct hr_schema *seen; /* where the types of all files that say theirs meet; NULL: none did */
     struct hr_rejects rejects;
     struct hr_piece_border *borders; /* one per piece */
     bool *gone;                      /* per piece: the object was deleted */

@@ -35,6 +35,7 @@ struct hr_transform {
     const struct hr_schema *bound_to; /* identity only */
     int *source_of;                   /* per read column: column of the reader, -1 missing */
     const struct hr_vec **aligned;    /* per read column: the values of this batch */
+    int64_t *rounded;                 /* per read column: values of this batch a double lost */
     bool *absent;                     /* per read column: the file has none */
     struct hr_vec *casts;             /* storage where alignment converts */
     struct hr_vec *selected;          /* storage where the filter drops rows */

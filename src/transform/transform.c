@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "batch/rounded.h"
 #include "transform/generate.h"
 
 void hr_transform_spec_release(struct hr_transform_spec *spec) {
@@ -257,10 +258,12 @@ int hr_transform_new(const struct hr_transform_spec *spec, struct hr_schema *rea
     t->source_of = hr_calloc(n_read, sizeof(*t->source_of));
     t->aligned = hr_calloc(n_read, sizeof(*t->aligned));
     t->absent = hr_calloc(n_read, sizeof(*t->absent));
+    t->rounded = hr_calloc(n_read, sizeof(*t->rounded));
     t->casts = hr_calloc(n_read, sizeof(*t->casts));
     t->selected = hr_calloc(n_read, sizeof(*t->selected));
     struct hr_schema *schema = hr_schema_new((int)max_outs);
-    rc = t->outs && t->source_of && t->aligned && t->absent && t->casts && t->selected && schema
+    rc = t->outs && t->source_of && t->aligned && t->absent && t->rounded && t->casts &&
+                 t->selected && schema
              ? 0
              : HR_E_NOMEM;
     if (rc == 0) {
@@ -310,6 +313,7 @@ void hr_transform_free(struct hr_transform *t) {
     hr_free(t->source_of);
     hr_free(t->aligned);
     hr_free(t->absent);
+    hr_free(t->rounded);
     hr_free(t->out.vecs);
     hr_batch_free(t->generated);
     hr_bound_filter_free(t->filter);
@@ -334,6 +338,10 @@ struct hr_schema *hr_transform_schema(const struct hr_transform *t) {
 
 int64_t hr_transform_nulled(const struct hr_transform *t) {
     return t->nulled;
+}
+
+int64_t hr_transform_rounded(const struct hr_transform *t, int out) {
+    return t->outs[out].kind == HR_OUT_DATA ? t->rounded[t->outs[out].source] : 0;
 }
 
 void hr_transform_object(struct hr_transform *t, const struct hr_object_facts *facts) {
@@ -557,6 +565,7 @@ static int align(struct hr_transform *t, struct hr_batch *in, struct hr_error *e
         const struct hr_vec *src = NULL;
         rc = source_vec(t, i, in, &src, err);
         t->absent[i] = src == NULL || src->missing;
+        t->rounded[i] = 0;
         if (src != NULL && same_values(cast->field, src->field)) {
             t->aligned[i] = src;
             continue;
@@ -571,6 +580,9 @@ static int align(struct hr_transform *t, struct hr_batch *in, struct hr_error *e
             rc = hr_vec_append_nulls(cast, (size_t)in->len, err);
         } else if (rc == 0 && hr_transform_fits(t, src->field, cast->field)) {
             rc = hr_vec_cast(cast, src, err);
+            t->rounded[i] = rc == 0 && !hr_field_fits(src->field, cast->field)
+                                ? hr_vec_count_rounded(src, cast->field)
+                                : 0;
         } else if (rc == 0) {
             rc = cast_lossy(t, cast, src, err);
         }

@@ -90,6 +90,9 @@ struct hr_schema *hr_transform_schema(const struct hr_transform *t); /* borrowed
 /* Values that became null because they did not fit, since the transform was made. */
 int64_t hr_transform_nulled(const struct hr_transform *t);
 
+/* Of output column `out`, in the batch run last: values read that a double did not hold. */
+int64_t hr_transform_rounded(const struct hr_transform *t, int out);
+
 /* A new object begins. Strings are borrowed until the next call. */
 struct hr_object_facts {
     const char *key, *etag;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,32 @@ def test_strict_refuses_what_the_met_type_does_not_hold(
     assert done.code == 5
     assert "could not use column 'v': the file has int64, the schema double" in done.err
     assert not (tmp_path / "o.parquet").exists()
+
+
+def test_narrower_files_are_told_to_who_asks(headrace_local: Headrace, tmp_path: Path) -> None:
+    job = Job(
+        headrace_local, tmp_path / "job", FolderLake(tmp_path / "lake"), file_format="parquet"
+    )
+
+    def put(name: str, **columns: pa.Array) -> None:
+        out = io.BytesIO()
+        pq.write_table(pa.table(columns), out)
+        job.lake.put(f"s/{name}.parquet", out.getvalue())
+
+    wide = {"id": pa.array([2**40, 1]), "t": pa.array([1, 2], pa.timestamp("us")), "s": ["a", "b"]}
+    put("1", **wide)
+    job.discover()
+    catalog = job.read("streams.json")
+    for entry in catalog["streams"]:
+        entry["stream"]["sync_mode"] = "incremental"
+    job.write("streams.json", catalog)
+    assert "narrower" not in job.ok("--log-level", "info").err
+    put("2", **{**wide, "id": pa.array([7, 8], pa.int16()), "s": pa.nulls(2)})
+    put("3", **{**wide, "id": pa.array([7, 8], pa.int32()), "s": pa.nulls(2)})
+    told = job.ok("--log-level", "info").err
+    assert "columns are narrower in this run's files: id: int64 -> int32\n" in told
+    put("4", **{**wide, "id": pa.array([7, 8], pa.int16())})
+    put("5", **wide)
+    assert "narrower" not in job.ok("--log-level", "info").err  # one file needs all of it
+    put("6", **{**wide, "id": pa.array([7, 8], pa.int16())})
+    assert "narrower" not in job.ok().err  # nothing is lost: no warning
