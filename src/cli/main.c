@@ -1,5 +1,6 @@
 /* cli/main.c - the program's entry: parse, signals, log, run the verb. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,9 +210,18 @@ static void start_signals(void) {
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Nobody reads standard output any more: `headrace ls … | head` has what it wanted. */
+static bool reader_left(void) {
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
+}
+
 int hr_cli_fail(const struct hr_cli *cli, const struct hr_error *err) {
     char text[3000];
     (void)cli;
+    if (err->code == HR_E_IO && strstr(err->message, "standard output") && reader_left()) {
+        return 128 + SIGPIPE; /* as if the signal had come, without a word */
+    }
     hr_error_format(err, text, sizeof(text));
     fprintf(stderr, "headrace: %s\n", text);
     /* Connections that end with the run may be noticed first; a commit cut off in the middle is
@@ -257,7 +267,9 @@ int main(int argc, char **argv) {
     }
     hr_free(cli.args);
     hr_free(cli.sets);
-    if (fflush(stdout) != 0 && status == 0) {
+    if (fflush(stdout) != 0 && status == 0 && reader_left()) {
+        status = 128 + SIGPIPE;
+    } else if (ferror(stdout) && status == 0) {
         fprintf(stderr, "headrace: could not write to standard output: %s\n", strerror(errno));
         status = 1;
     }

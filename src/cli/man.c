@@ -85,6 +85,7 @@ static void exit_statuses(struct page *p) {
         {"6", "a cost, size or file limit stopped it; the state is resumable"},
         {"7", "another run holds the state"},
         {"130, 143", "interrupted; the state is resumable"},
+        {"141", "the reader of standard output left, like head(1)"},
     };
     put(p, ".SH EXIT STATUS\n");
     for (size_t i = 0; i < HR_COUNTOF(rows); i++) {

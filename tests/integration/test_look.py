@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -97,3 +98,20 @@ def test_avro_of_5000_nullable_columns_is_read_back(
     headrace_local.ok("copy", "wide.parquet", "wide.avro", cwd=tmp_path)
     headrace_local.ok("copy", "wide.avro", "back.parquet", cwd=tmp_path)
     assert pq.read_table(tmp_path / "back.parquet").equals(wide)
+
+
+@pytest.mark.parametrize(
+    "words", [("ls", "."), ("head", "a.csv"), ("copy", "a.csv", "-"), ("help",)]
+)
+def test_a_reader_that_left_is_no_error(
+    headrace_local: Headrace, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """`headrace ls … | head` has what it wanted: the status of SIGPIPE, and not a word."""
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    more = ("--format", "csv", "--progress", "never") if words[0] == "copy" else ()
+    running = headrace_local.start(*words, *more, cwd=tmp_path, stdout=write_end)
+    os.close(write_end)
+    assert running.communicate()[1] == b""
+    assert running.returncode == 141
