@@ -157,6 +157,19 @@ static int state_dialect(const struct hr_cli *cli, struct hr_job *job, struct hr
     return 0;
 }
 
+/* A state that is not there may be one that was never written, or a misspelt name; a run that was
+ * killed before its first commit left the lock. */
+static void warn_of_absent(const char *path) {
+    char lock[4200];
+    if (strstr(path, "://") != NULL || access(path, F_OK) == 0) {
+        return;
+    }
+    snprintf(lock, sizeof(lock), "%s.lock", path);
+    if (access(lock, F_OK) != 0) {
+        hr_log(HR_LOG_WARN, "there is no state '%s': no run has used that name", path);
+    }
+}
+
 int hr_job_open_state(const struct hr_cli *cli, bool destination, struct hr_job *job,
                       struct hr_error *err) {
     *job = (struct hr_job){0};
@@ -171,6 +184,7 @@ int hr_job_open_state(const struct hr_cli *cli, bool destination, struct hr_job 
         hr_error_hint(err, "name the destination's configuration: --destination destination.json");
         return HR_E_USAGE;
     }
+    warn_of_absent(cli->state);
     if (cli->config != NULL) {
         return hr_job_open(cli, job, err);
     }

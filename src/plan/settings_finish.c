@@ -85,6 +85,17 @@ static int check_bucket(const char *what, const char *bucket, struct hr_error *e
     return rc;
 }
 
+/* ${NAME} in a bucket is a variable that was not filled in: no bucket is called so. */
+static int check_filled(const char *what, const char *bucket, struct hr_error *err) {
+    if (strstr(bucket, "${") == NULL) {
+        return check_bucket(what, bucket, err);
+    }
+    int rc = hr_fail(err, HR_E_CONFIG, "the %sbucket cannot be \"%.100s\": a variable stands in it",
+                     what, bucket);
+    hr_error_hint(err, "Variables are filled in in YAML files, and in JSON files with --env.");
+    return rc;
+}
+
 static int resolve_endpoint(struct hr_place *place, struct hr_error *err) {
     replace(&place->endpoint, NULL);
     if (place->endpoint_url == NULL || *place->endpoint_url == 0) {
@@ -217,7 +228,7 @@ static int use_file_endpoint(const struct hr_settings *settings, struct hr_place
 
 static int use_bucket(const struct hr_settings *settings, const char *what, struct hr_place *place,
                       struct hr_error *err) {
-    int rc = check_bucket(what, place->bucket, err);
+    int rc = check_filled(what, place->bucket, err);
     if (rc == 0) {
         rc = resolve_key(place, err);
     }

@@ -521,3 +521,23 @@ def test_check_reads_the_pattern_and_names_the_configs_key(
     done = job.run("check", "--config", "source.json")
     assert done.code == 2
     assert '"max_threads"' in done.err
+
+
+def test_a_misspelt_state_is_told(headrace_local: Headrace, tmp_path: Path) -> None:
+    job = Job(headrace_local, tmp_path / "job", FolderLake(tmp_path / "lake"))
+    job.out.mkdir()
+    for words in (("state", "show"), ("gc", "--destination", "destination.json")):
+        done = job.run(*words, "--state", "stat.json")
+        assert done.code == 0
+        assert "there is no state 'stat.json'" in done.err
+
+
+def test_variables_that_nobody_filled_in(headrace_local: Headrace, tmp_path: Path) -> None:
+    job = Job(headrace_local, tmp_path / "job", FolderLake(tmp_path / "lake"))
+    job.source(file_format="csv", bucket_name="${BUCKET}")
+    done = job.run("check", "--config", "source.json")
+    assert done.code == 2
+    assert "--env" in done.err
+    (tmp_path / "lake/bucket/d/a.csv").write_text("a\n1\n")
+    done = job.run("check", "--config", "source.json", "--env", env={"BUCKET": "bucket"})
+    assert done.code == 0, done.err
