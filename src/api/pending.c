@@ -96,7 +96,7 @@ int hr_pending_chunks(const struct hr_pending *pending, struct hr_plan *plan, lo
     }
     if (rc == 0) {
         rc = hr_plan_ahead(plan, stream, HR_PENDING_MAX, add_object, &c, &bound);
-        if (rc == HR_E_BOUND) {
+        if (rc == HR_E_BOUND || rc == HR_E_CANCELLED) { /* interrupted while it lists on */
             json_decref(c.chunks);
             c.chunks = NULL;
             rc = 0;
@@ -109,7 +109,7 @@ int hr_pending_chunks(const struct hr_pending *pending, struct hr_plan *plan, lo
         return rc;
     }
     *out_chunks = c.chunks;
-    *newest_us = c.newest_us;
+    *newest_us = c.chunks != NULL ? c.newest_us : *newest_us;
     return 0;
 }
 

@@ -33,7 +33,7 @@ int hr_pending_given(struct hr_pending *pending, const struct hr_task *task, str
 /* A checkpoint ends: these inputs, and whatever was given out before the last of them, are done. */
 void hr_pending_read(struct hr_pending *pending, const struct hr_input *inputs, size_t count);
 /* Chunks of all that waits, and the newest of their times (unchanged when there is none).
- * *out_chunks is NULL with 0 when more waits than HR_PENDING_MAX. */
+ * *out_chunks is NULL with 0 when more waits than HR_PENDING_MAX, or the listing was cancelled. */
 int hr_pending_chunks(const struct hr_pending *pending, struct hr_plan *plan, long stream,
                       json_t **out_chunks, int64_t *newest_us, struct hr_error *err);
 void hr_pending_release(struct hr_pending *pending);

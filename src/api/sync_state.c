@@ -401,6 +401,13 @@ size_t hr_sync_report_days(struct hr_sync_run *s, struct hr_sync_table *t,
     return hr_band_differences(t->band, report_day, &d);
 }
 
+static int pass_over(void *user, const struct hr_object *object, struct hr_error *err) {
+    (void)user;
+    (void)object;
+    (void)err;
+    return 0;
+}
+
 /* What Olake sees of the entry: a cursor up to which all is read, but for the keys in chunks. */
 static int seen_by_olake(struct hr_sync_run *s, const struct hr_sync_table *t, bool last,
                          struct hr_stream_state *out, struct hr_error *err) {
@@ -415,7 +422,11 @@ static int seen_by_olake(struct hr_sync_run *s, const struct hr_sync_table *t, b
     } else {
         rc = hr_pending_chunks(&s->unread, s->plan, s->current, &out->chunks, &newest, err);
         if (rc == 0 && out->chunks == NULL) {
-            return 0; /* too many to name: neither cursor nor chunks */
+            /* Too many to name, or the listing was interrupted: neither cursor nor chunks. What
+             * another program read is noted while it is listed: all of it must have been. */
+            return hr_band_adopted(t->band)
+                       ? hr_plan_ahead(s->plan, s->current, SIZE_MAX, pass_over, NULL, err)
+                       : 0;
         }
     }
     out->cursor_field = hr_strdup("_last_modified_time");

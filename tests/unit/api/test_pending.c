@@ -169,9 +169,42 @@ static void test_memory(void **state) {
     hr_task_free(task);
 }
 
+static int cancel_lists(void *user, enum hr_mem_op op, const char *key, struct hr_error *error) {
+    (void)user;
+    return op == HR_MEM_LIST ? hr_fail(error, HR_E_CANCELLED, "could not list '%s'", key) : 0;
+}
+
+/* Interrupted while the listing goes on: what waits cannot be named, what was read can be kept. */
+static void test_a_cancelled_listing(void **state) {
+    (void)state;
+    enum { KEYS = 2500 };
+    struct hr_task *task;
+    json_t *chunks = json_array();
+    int64_t newest = AT(1);
+    for (int i = 0; i < KEYS; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "s/z%05d.csv", i);
+        put(key, "a\n1\n", 1000);
+    }
+    hr_plan_close(plan);
+    const struct hr_plan_conf conf = {
+        .store = store, .settings = &s, .catalog = &catalog, .no_schema = true, .list_width = 1};
+    assert_rc(hr_plan_open(&conf, &plan, &err), 0, &err);
+    assert_rc(hr_plan_next(plan, &task, &err), 0, &err);
+    assert_rc(hr_pending_given(&pending, task, &err), 0, &err);
+    hr_task_free(task);
+    hr_mem_store_fault(store, cancel_lists, NULL);
+    json_decref(chunks);
+    assert_rc(hr_pending_chunks(&pending, plan, 0, &chunks, &newest, &err), 0, &err);
+    assert_null(chunks);
+    assert_int_equal(newest, AT(1));
+    hr_mem_store_fault(store, NULL, NULL);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_cancelled_listing),
         TEST(test_given_and_ahead),
         TEST(test_given_twice),
         TEST(test_too_many),
