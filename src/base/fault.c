@@ -26,7 +26,10 @@ static int arm_at(const char *number, enum mode mode) {
 }
 
 int hr_fault_arm(const char *text) {
+    atomic_store(&reached, 0);
+    atomic_store(&written, 0);
     if (text == NULL || text[0] == '\0') {
+        atomic_store(&armed, MODE_OFF);
         return 0;
     }
     if (strcmp(text, "count") == 0) {

@@ -9,8 +9,8 @@
 
 /* "kill:N": SIGKILL at the Nth place reached, counted from 1. "stop:N": SIGSTOP there. "nospace:N":
  * from the Nth write or sync of a file on, the disk is full. "count": write "fault points: N" and
- * "fault writes: N" to standard error when the process ends. NULL or "": off. Called once by the
- * program, from HEADRACE_FAULT. Returns -1 for a text that is none of these. */
+ * "fault writes: N" to standard error when the process ends. NULL or "": off. Counting begins anew.
+ * The program calls it once, with HEADRACE_FAULT. Returns -1 for a text that is none of these. */
 int hr_fault_arm(const char *text);
 
 void hr_fault_point(void);

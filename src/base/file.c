@@ -40,6 +40,7 @@ int hr_file_read(const char *path, struct hr_buf *out, struct hr_error *err) {
             rc = hr_fail_errno(err, errno, "could not read '%s'", path);
         }
         if (n <= 0) {
+            out->ptr[out->len] = '\0'; /* as after every append */
             break;
         }
         out->len += (size_t)n;

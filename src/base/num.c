@@ -236,10 +236,6 @@ bool hr_parse_double(const char *text, size_t len, bool special, double *out) {
     return !isnan(v);
 }
 
-bool hr_parse_double_pad(const char *text, size_t len, double *out) {
-    return hr_parse_double(text, len, false, out);
-}
-
 bool hr_parse_decimal(const char *text, size_t len, int precision, int scale, hr_i128 *out) {
     size_t i = len > 0 && (text[0] == '-' || text[0] == '+');
     const bool minus = i && text[0] == '-';
@@ -381,45 +377,22 @@ static size_t put_fixed(const char *digits, size_t n, size_t frac, bool dot, cha
     return n + 1;
 }
 
-/* n digits, the first standing before the point times 10^exponent, in plain or exponent form. */
-static size_t layout(const char *mantissa, int n, int exponent, bool dot, char *out) {
+/* n digits, the first standing before the point, times 10^exponent. */
+static size_t put_exponent(const char *digits, size_t n, int exponent, char *out) {
     size_t len = 0;
-    if (exponent < -5 || exponent >= 16) {
-        out[len++] = mantissa[0];
-        if (n > 1) {
-            out[len++] = '.';
-            memcpy(out + len, mantissa + 1, (size_t)n - 1);
-            len += (size_t)n - 1;
-        }
-        out[len++] = 'e';
-        out[len++] = exponent < 0 ? '-' : '+';
-        const uint64_t e = (uint64_t)(exponent < 0 ? -exponent : exponent);
-        if (e < 10) {
-            out[len++] = '0';
-        }
-        return len + hr_format_u64(e, out + len);
-    }
-    if (exponent < 0) {
-        out[len++] = '0';
+    out[len++] = digits[0];
+    if (n > 1) {
         out[len++] = '.';
-        memset(out + len, '0', (size_t)(-exponent - 1));
-        len += (size_t)(-exponent - 1);
-        memcpy(out + len, mantissa, (size_t)n);
-        return len + (size_t)n;
+        memcpy(out + len, digits + 1, n - 1);
+        len += n - 1;
     }
-    const int whole = exponent + 1;
-    for (int i = 0; i < whole; i++) {
-        out[len++] = i < n ? mantissa[i] : '0';
-    }
-    if (n > whole) {
-        out[len++] = '.';
-        memcpy(out + len, mantissa + whole, (size_t)(n - whole));
-        len += (size_t)(n - whole);
-    } else if (dot) {
-        out[len++] = '.';
+    out[len++] = 'e';
+    out[len++] = exponent < 0 ? '-' : '+';
+    const uint64_t e = (uint64_t)(exponent < 0 ? -exponent : exponent);
+    if (e < 10) {
         out[len++] = '0';
     }
-    return len;
+    return len + hr_format_u64(e, out + len);
 }
 
 static size_t format_special(double value, char *out) {
@@ -459,10 +432,14 @@ static size_t put_shortest(struct hr_decimal_float d, bool dot, char *out) {
     char digits[32] = {0};
     const size_t n = hr_format_u64(d.digits, digits);
     const int exponent = d.exponent + (int)n - 1;
-    if (exponent >= -5 && exponent < 16 && d.exponent <= 0) {
+    if (exponent < -5 || exponent >= 16) {
+        return put_exponent(digits, n, exponent, out);
+    }
+    if (d.exponent <= 0) {
         return put_fixed(digits, n, (size_t)-d.exponent, dot, out);
     }
-    return layout(digits, (int)n, exponent, dot, out);
+    memset(digits + n, '0', (size_t)d.exponent); /* 1e15 has 16 digits */
+    return put_fixed(digits, n + (size_t)d.exponent, 0, dot, out);
 }
 
 size_t hr_format_double(double value, bool dot, char *out) {

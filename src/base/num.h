@@ -23,8 +23,6 @@ bool hr_parse_i64_pad(const char *text, size_t len, int64_t *out);
  * `special`: also nan, inf, infinity in any case. Overflow gives infinity only with `special`,
  * otherwise fails. */
 bool hr_parse_double(const char *text, size_t len, bool special, double *out);
-bool hr_parse_double_pad(const char *text, size_t len,
-                         double *out); /* no specials; over-reads 16 */
 
 /* Fixed-point decimal of the given scale as a 128-bit integer; fails on more fraction digits than
  * `scale` that are not zero, or more than `precision` digits in all. Exponents are accepted. */

@@ -178,9 +178,11 @@ int hr_lz4_hadoop_begin(void **ctx, struct hr_error *err) {
 static int lz4_hadoop_decode_block(struct hr_slice in, uint8_t *out, size_t *out_len,
                                    struct hr_error *err) {
     const size_t room = *out_len;
-    if (hr_codec_stream_decode_block(&hr_codec_lz4_hadoop, in, out, out_len, NULL) == 0) {
-        return 0;
+    const int rc = hr_codec_stream_decode_block(&hr_codec_lz4_hadoop, in, out, out_len, err);
+    if (rc == 0 || rc == HR_E_NOMEM) {
+        return rc;
     }
+    hr_error_clear(err);
     *out_len = room;
     if (in.len >= 4 && hr_codec_lz4.probe(in.ptr, in.len)) {
         return hr_codec_lz4.decode_block(in, out, out_len, err);

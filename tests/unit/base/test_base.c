@@ -57,6 +57,8 @@ static void error_record(void **state) {
     assert_true(err.hint[0] != '\0');
     assert_int_equal(hr_fail_errno(&err, ENOENT, "x"), HR_E_NO_OBJECT);
     assert_int_equal(hr_fail_errno(NULL, EACCES, "x"), HR_E_FORBIDDEN);
+    assert_int_equal(hr_fail_errno(NULL, ENOMEM, "x"), HR_E_NOMEM);
+    assert_int_equal(hr_fail_errno(NULL, EEXIST, "x"), HR_E_EXISTS);
     assert_int_equal(hr_fail(NULL, HR_E_IO, "x"), HR_E_IO);
     hr_fail(&err, HR_E_FORMAT, "could not read line 3: 'line 3' is bad");
     hr_error_place(&err, 10, 3, NULL);

@@ -292,6 +292,7 @@ static void damage_is_refused(void **state) {
         "{\"watermark\":1,\"newest\":1,\"base\":0,\"band\":\"\",\"days\":{},\"sweep\":{\"key\":"
         "\"zz\",\"upper\":1}}",
         "{\"watermark\":1,\"newest\":1,\"base\":0,\"band\":\"\",\"days\":{},\"replay\":[\"x\"]}",
+        "{\"watermark\":1,\"newest\":1,\"base\":0,\"band\":\"\",\"days\":{},\"replay\":{}}",
         "{\"watermark\":1,\"newest\":1,\"base\":0,\"band\":\"\",\"days\":{},\"sweep\":3}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct hr_band *b = NULL;
@@ -302,6 +303,80 @@ static void damage_is_refused(void **state) {
         assert_non_null(strstr(err.message, "state.json"));
         json_decref(json);
     }
+}
+
+/* A store without ETags: size and time tell versions apart. */
+static void versions_without_etags(void **state) {
+    (void)state;
+    struct hr_band *b = NULL;
+    struct hr_object_info info = info_of(T0, "");
+    assert_int_equal(hr_band_new(86400, &b, NULL), 0);
+    hr_band_begin(b, T0 + DAY);
+    assert_int_equal(hr_band_note(b, "k", &info, NULL), 0);
+    assert_int_equal(hr_band_finish(b, NULL), 0);
+    b = reload(b);
+    hr_band_begin(b, T0 + DAY);
+    assert_false(hr_band_fresh(b, "k", 1, &info));
+    info.size++;
+    assert_true(hr_band_fresh(b, "k", 1, &info));
+    info.size--;
+    info.mtime_us += SECOND;
+    assert_true(hr_band_fresh(b, "k", 1, &info));
+    hr_band_free(b);
+}
+
+/* Everything a run asks of a band, through JSON and back: an answer or an error at whatever
+ * allocation fails, never a wrong band. */
+static int whole_life(struct hr_error *err) {
+    struct hr_band *b = NULL;
+    struct hr_band *again = NULL;
+    json_t *json = json_object();
+    int rc = json ? hr_band_new(86400, &b, err) : HR_E_NOMEM;
+    if (rc == 0) {
+        hr_band_adopt(b, T0 - 40 * DAY);
+        rc = hr_band_mark_pending(b, "p", 1, err);
+        hr_band_begin(b, T0);
+    }
+    for (int i = 0; rc == 0 && i < 60; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "k%02d", i);
+        const struct hr_object_info info = info_of(T0 - (60 - i) * DAY, "e");
+        if (hr_band_fresh(b, key, strlen(key), &info)) {
+            rc = hr_band_note(b, key, &info, err);
+        }
+        rc = rc == 0 && i % 20 == 19 ? hr_band_checkpoint(b, key, err) : rc;
+    }
+    rc = rc == 0 ? hr_band_replay(b, "r", 1, err) : rc;
+    rc = rc == 0 ? hr_band_to_json(b, json, err) : rc;
+    rc = rc == 0 ? hr_band_from_json(json, 86400, "s", &again, err) : rc;
+    rc = rc == 0 ? hr_band_finish(again, err) : rc;
+    if (rc == 0) {
+        assert_int_equal(hr_band_replays(again), 1);
+        assert_true(hr_band_newest(again) == T0 - DAY);
+    }
+    json_decref(json);
+    hr_band_free(b);
+    hr_band_free(again);
+    return rc;
+}
+
+static void life_without_memory(void **state) {
+    (void)state;
+    struct hr_error err;
+    int failed = 0;
+    assert_rc(whole_life(&err), 0, &err);
+    bool over = false;
+    for (uint64_t nth = 1; !over; nth++) {
+        const int64_t live = hr_mem_live();
+        hr_mem_fail_at(nth, 0);
+        const int rc = whole_life(&err);
+        over = hr_mem_count() < nth;
+        hr_mem_fail_at(0, 0);
+        assert_rc(rc, rc == 0 ? 0 : HR_E_NOMEM, &err);
+        assert_int_equal(hr_mem_live(), live);
+        failed += rc != 0;
+    }
+    assert_true(failed > 10);
 }
 
 static void memory_fails(void **state) {
@@ -332,6 +407,7 @@ int main(void) {
         cmocka_unit_test(new_is_not_yet_read),    cmocka_unit_test(days_tell_moved_files),
         cmocka_unit_test(sweeps_resume),          cmocka_unit_test(every_version_once),
         cmocka_unit_test(adopts_another_program), cmocka_unit_test(replay_reads_again_once),
-        cmocka_unit_test(damage_is_refused),      cmocka_unit_test(memory_fails)};
+        cmocka_unit_test(damage_is_refused),      cmocka_unit_test(versions_without_etags),
+        cmocka_unit_test(life_without_memory),    cmocka_unit_test(memory_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,14 @@ static void memory_fails(void **state) {
     int failed = 0;
     for (uint64_t nth = 1; nth < 40; nth++) {
         struct hr_journal k;
+        struct hr_buf text;
+        hr_buf_init(&text, 0);
+        hr_mem_fail_at(nth, 0);
+        const int wrote = hr_journal_write(&j, &text, NULL);
+        hr_mem_fail_at(0, 0);
+        assert_true(wrote == 0 ? hr_slice_eq(hr_buf_slice(&text), hr_buf_slice(&bytes))
+                               : wrote < 0);
+        hr_buf_release(&text);
         hr_mem_fail_at(nth, 0);
         const int rc = hr_journal_read(hr_buf_slice(&bytes), "x", &k, NULL);
         hr_mem_fail_at(0, 0);
