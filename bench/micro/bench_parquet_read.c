@@ -66,7 +66,7 @@ static void inflate_pages(struct hr_source *src, int only) {
     struct hr_pq_footer footer;
     struct hr_pq_chunk chunk = {.page_max = SIZE_MAX, .window_size = 1 << 18};
     struct hr_pq_page page;
-    if (hr_pq_footer_read(src, &footer, NULL) != 0) {
+    if (hr_pq_footer_read(src, 0, INT64_MAX, &footer, NULL) != 0) {
         exit(1);
     }
     for (size_t g = 0; g < footer.file.n_groups; g++) {

@@ -106,7 +106,6 @@ void hr_free_secret(char *text) {
 #define BIG_CLASSES 58u
 #define BIG_HEADER 64u
 #define BIG_HUGE ((size_t)1 << 20)
-#define BIG_CACHE_MAX ((size_t)64 << 20) /* kept for reuse at most */
 
 struct big_header {
     struct big_header *next;
@@ -118,6 +117,7 @@ _Static_assert(sizeof(struct big_header) <= BIG_HEADER, "the header fits its cac
 static pthread_mutex_t big_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct big_header *big_free_lists[BIG_CLASSES];
 static size_t big_cached_bytes;
+static size_t big_cached_max = (size_t)64 << 20; /* kept for reuse at most */
 static atomic_size_t big_used_bytes;
 
 /* Class sizes alternate 2^n and 1.5 x 2^n, so at most a third of a buffer is waste. */
@@ -224,7 +224,7 @@ void hr_big_free(void *ptr) {
     atomic_fetch_sub_explicit(&alloc_live, 1, memory_order_relaxed);
     bool keep = false;
     pthread_mutex_lock(&big_lock);
-    if (big_cached_bytes + mapped <= BIG_CACHE_MAX) {
+    if (big_cached_bytes + mapped <= big_cached_max) {
         header->next = big_free_lists[header->class_];
         big_free_lists[header->class_] = header;
         big_cached_bytes += mapped;
@@ -260,6 +260,12 @@ size_t hr_big_cached(void) {
     const size_t bytes = big_cached_bytes;
     pthread_mutex_unlock(&big_lock);
     return bytes;
+}
+
+void hr_big_keep(size_t bytes) {
+    pthread_mutex_lock(&big_lock);
+    big_cached_max = bytes;
+    pthread_mutex_unlock(&big_lock);
 }
 
 void hr_big_trim(void) {

@@ -39,6 +39,7 @@ void *hr_big_grow(void *ptr, size_t used, size_t size,
                   size_t *out_capacity); /* keeps `used` bytes */
 size_t hr_big_in_use(void);              /* bytes handed out now, all threads */
 size_t hr_big_cached(void);              /* bytes kept for reuse */
+void hr_big_keep(size_t bytes);          /* keep at most so many of them (64 MiB unless told) */
 void hr_big_trim(void);                  /* give cached buffers back to the system */
 
 #endif

@@ -16,6 +16,8 @@
 volatile int hr_cancelled = 0;
 
 #define WORKERS_MAX 64
+/* What a worker takes beside the blocks it has finished: a batch, and a row group being encoded. */
+#define WORKER_MB 48
 /* A checkpoint is begun anew at most so often because an object changed under it. */
 #define REDOS_MAX 3
 
@@ -32,6 +34,7 @@ struct pipe {
     const struct hr_pipeline_conf *conf;
     struct hr_schema *current; /* union of the base and everything assembled so far */
     struct hr_run_counts counts;
+    struct hr_held_blocks held;
     struct hr_judge judge;
     struct hr_input *inputs; /* since the last checkpoint */
     size_t n_inputs, inputs_cap;
@@ -66,6 +69,8 @@ int hr_pipeline_workers(const struct hr_settings *settings) {
         const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
         n = cpus > 0 && n > cpus ? cpus : n;
     }
+    const int64_t most = settings->work.memory_limit_mb / WORKER_MB;
+    n = n > most ? most : n;
     return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (int)n;
 }
 
@@ -321,7 +326,7 @@ static int assemble(struct pipe *p, struct hr_worker *own, struct slot *slot,
 /* ---- one thread ---- */
 
 static int run_inline(struct pipe *p, struct hr_error *err) {
-    struct hr_worker worker = {.conf = p->conf};
+    struct hr_worker worker = {.conf = p->conf, .held = &p->held};
     struct slot slot = {.head = true};
     worker.head = &slot.head;
     int rc = 0;
@@ -388,7 +393,7 @@ static struct slot *take_task(struct pipe *p, struct hr_schema **base) {
 
 static void *worker_main(void *arg) {
     struct pipe *p = arg;
-    struct hr_worker worker = {.conf = p->conf};
+    struct hr_worker worker = {.conf = p->conf, .held = &p->held};
     for (;;) {
         struct hr_schema *base = NULL;
         struct slot *slot = take_task(p, &base);
@@ -469,7 +474,7 @@ static int run_threads(struct pipe *p, struct hr_error *err) {
         hr_free(p->ring);
         return hr_fail(err, HR_E_INTERNAL, "could not start a worker thread");
     }
-    struct hr_worker own = {.conf = p->conf}; /* for tasks that must run again */
+    struct hr_worker own = {.conf = p->conf, .held = &p->held}; /* for tasks that must run again */
     atomic_bool head = true;
     own.head = &head;
     struct slot *slot;
@@ -569,6 +574,10 @@ int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *c
                     struct hr_schema **out_schema, struct hr_error *err) {
     struct pipe p = {
         .conf = conf, .current = hr_schema_ref(conf->read_schema), .border_end = -1, .seq = -1};
+    /* Half of the memory; less where rows wait for their partitions beside them. */
+    const size_t memory = (size_t)conf->settings->work.memory_limit_mb << 20;
+    p.held.max = conf->partition != NULL ? memory / 4 : memory / 2;
+    hr_big_keep(memory / 3);
     pthread_mutex_init(&p.lock, NULL);
     pthread_mutex_init(&p.plan_lock, NULL);
     pthread_cond_init(&p.changed, NULL);

@@ -88,7 +88,8 @@ struct hr_pipeline_conf {
 int hr_pipeline_run(const struct hr_pipeline_conf *conf, struct hr_run_counts *counts,
                     struct hr_schema **out_schema, struct hr_error *err);
 
-/* Workers to use: the option when it was set, else at most the processors there are. */
+/* Workers to use: the option when it was set, else at most the processors there are; no more than
+ * memory_limit_mb has room for. */
 int hr_pipeline_workers(const struct hr_settings *settings);
 
 #endif

@@ -10,12 +10,20 @@
 #define RESTARTS_MAX 200
 #define CHANGES_MAX 3
 
+/* So much of its blocks is no longer in memory. */
+static void let_go(struct hr_result *r, size_t bytes) {
+    if (r->all != NULL) {
+        atomic_fetch_sub(&r->all->bytes, bytes);
+    }
+    r->held -= bytes;
+}
+
 static void free_blocks(struct hr_result *r) {
     for (size_t i = 0; i < r->n_blocks; i++) {
         hr_block_release(&r->blocks[i]);
     }
     r->n_blocks = 0;
-    r->held = 0;
+    let_go(r, r->held);
     hr_spool_empty(&r->spool);
     hr_arena_reset(&r->names);
 }
@@ -92,10 +100,10 @@ static int spill(struct hr_result *r, struct hr_error *err) {
             if (rc == 0) {
                 hr_big_free(b->data);
                 b->data = NULL;
+                let_go(r, b->len);
             }
         }
     }
-    r->held = 0;
     return rc;
 }
 
@@ -107,6 +115,8 @@ int hr_result_take_block(struct hr_result *r, size_t i, struct hr_block *out,
         b->data = hr_big_alloc(b->len, NULL);
         rc = b->data ? hr_spool_read(&r->spool, r->places[i], b->data, b->len, err)
                      : hr_fail(err, HR_E_NOMEM, "could not allocate a block of output");
+    } else {
+        let_go(r, b->len);
     }
     if (rc == 0) {
         *out = *b;
@@ -132,7 +142,8 @@ static int keep_block(struct hr_result *r, struct hr_block *block, const char *f
     r->folders[r->n_blocks] = name;
     r->blocks[r->n_blocks++] = *block;
     r->held += block->len;
-    return r->held > r->held_max ? spill(r, err) : 0;
+    return atomic_fetch_add(&r->all->bytes, block->len) + block->len > r->all->max ? spill(r, err)
+                                                                                   : 0;
 }
 
 /* An encoder reserves for a whole row group; a folder's share may be tiny and waits for long. */
@@ -542,11 +553,7 @@ void hr_work_task(struct hr_worker *worker, struct hr_task *task, struct hr_sche
         .base = hr_schema_ref(base),
         .spool = {.dir = work->spill_dir, .max = (int64_t)(work->spill_limit_gb * (1 << 30))}};
     hr_arena_init(&result->names, 0);
-    result->held_max = HR_RESULT_HELD_MAX;
-    if (worker->conf->partition != NULL) { /* blocks of partitions cost as much again beside */
-        const size_t share = (size_t)worker->conf->settings->work.memory_limit_mb << 17;
-        result->held_max = share < HR_RESULT_HELD_MAX ? share : HR_RESULT_HELD_MAX;
-    }
+    result->all = worker->held;
     hr_error_clear(&result->err);
     result->borders = hr_calloc(task->n_pieces, sizeof(*result->borders));
     result->gone = hr_calloc(task->n_pieces, sizeof(*result->gone));

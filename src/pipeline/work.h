@@ -12,9 +12,15 @@ struct hr_piece_border {
     int64_t end_line;                 /* hr_reader.end_line */
 };
 
-/* A task's blocks beyond this wait on disk: one object, even one row group, may be of any size.
- * Ordinary tasks stay below it. */
-#define HR_RESULT_HELD_MAX ((size_t)128 << 20)
+#include <stdatomic.h>
+
+/* Finished blocks that all tasks of a run hold in memory. A task that takes them over the limit
+ * puts its own on disk: one object, even one row group, may be of any size, and so may the output
+ * of any number of workers. Ordinary tasks stay below it. */
+struct hr_held_blocks {
+    atomic_size_t bytes;
+    size_t max;
+};
 
 struct hr_result {
     int rc;
@@ -24,12 +30,12 @@ struct hr_result {
     struct hr_schema *final; /* after widening; equals base mostly */
     struct hr_schema *out_schema;
     struct hr_block *blocks;
-    const char **folders;  /* of each block, "" without partitions */
-    int64_t *places;       /* of each block whose data is NULL: where it is in the spool */
-    size_t held;           /* bytes of blocks in memory */
-    size_t held_max;       /* HR_RESULT_HELD_MAX, less where many small ones wait */
-    struct hr_spool spool; /* those beyond held_max */
-    struct hr_arena names; /* holds them */
+    const char **folders;       /* of each block, "" without partitions */
+    int64_t *places;            /* of each block whose data is NULL: where it is in the spool */
+    size_t held;                /* bytes of blocks in memory */
+    struct hr_held_blocks *all; /* of all tasks */
+    struct hr_spool spool;      /* those beyond its limit */
+    struct hr_arena names;      /* holds them */
     size_t n_blocks, blocks_cap;
     struct hr_run_counts counts;
     struct hr_schema *null_schema; /* the rows', before a partition takes columns off */
@@ -52,6 +58,7 @@ struct hr_worker {
     struct hr_schema *transform_schema; /* read schema it was made for */
     struct hr_feed *feed;               /* while a task runs */
     atomic_bool *head;                  /* this task is the head of line now */
+    struct hr_held_blocks *held;        /* of all workers */
 };
 void hr_worker_release(struct hr_worker *worker);
 

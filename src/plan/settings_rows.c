@@ -164,9 +164,13 @@ const struct hr_option hr_rows_work[] = {
     {FIELD(hr_work_opts, batch_size), .type = HR_OPT_INT, .def = "10000", RANGE(1, 1000000),
      .unit = "rows", SINCE, .text = "Most rows handed on at once."},
     {FIELD(hr_work_opts, parallel_workers), .type = HR_OPT_INT, .def = "4", RANGE(1, 256),
-     .aliases = "max_threads", SINCE, .text = "Workers that decode and encode at the same time."},
+     .aliases = "max_threads", SINCE,
+     .text = "Workers that decode and encode at the same time; one for each 48 MiB of "
+             "memory_limit_mb at most."},
     {FIELD(hr_work_opts, memory_limit_mb), .type = HR_OPT_INT, .def = "192", RANGE(32, 1048576),
-     .unit = "MiB", SINCE, .text = "Memory for buffers of the whole run."},
+     .unit = "MiB", SINCE,
+     .text = "Memory for buffers of the whole run; what of the output waits beyond half of it "
+             "goes to spill_dir."},
     {FIELD(hr_work_opts, spill_dir), .type = HR_OPT_STRING, SINCE,
      .text =
          "Folder for output that waits and does not fit into memory: of partitions, of one large "

@@ -396,7 +396,12 @@ static const uint8_t *list(struct hr_avro_decoder *dec, struct hr_avro_node *nod
     int64_t bytes;
     do {
         p = run_head(dec, p, item_min, &count, &bytes);
+        const uint8_t *begin = p;
         p = p != NULL ? items(dec, node, p, count) : NULL;
+        if (p != NULL && bytes >= 0 && p - begin != bytes) { /* who skips it goes by what it says */
+            return bad(dec, HR_E_CORRUPT, "%lld bytes of items where their list says %lld",
+                       (long long)(p - begin), (long long)bytes);
+        }
     } while (p != NULL && count > 0);
     if (p == NULL) {
         return NULL;

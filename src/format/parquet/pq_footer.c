@@ -72,7 +72,8 @@ static int find_footer(struct hr_pq_input *in, struct hr_slice *out, struct hr_e
     return 0;
 }
 
-int hr_pq_footer_read(struct hr_source *src, struct hr_pq_footer *out, struct hr_error *err) {
+int hr_pq_footer_read(struct hr_source *src, int64_t begin, int64_t end, struct hr_pq_footer *out,
+                      struct hr_error *err) {
     struct hr_slice bytes;
     *out = (struct hr_pq_footer){.input = {.src = src, .size = src->size}};
     hr_arena_init(&out->arena, 0);
@@ -88,7 +89,7 @@ int hr_pq_footer_read(struct hr_source *src, struct hr_pq_footer *out, struct hr
     int rc = find_footer(&out->input, &bytes, err);
     if (rc == 0) {
         hr_arena_init(&out->arena, bytes.len * ARENA_PER_BYTE + 65536);
-        rc = hr_pq_file_decode(bytes, &out->arena, &out->file, err);
+        rc = hr_pq_file_decode_groups(bytes, begin, end, &out->arena, &out->file, err);
     }
     if (rc != 0) {
         hr_error_object(err, src->name);

@@ -12,9 +12,11 @@ struct hr_pq_footer {
     struct hr_pq_file file;
 };
 
-/* The source is borrowed. One read of the last 64 KiB, a second when the footer is longer.
- * HR_E_FORMAT: not a Parquet file; HR_E_UNSUPPORTED: encrypted, or the source is a stream. */
-int hr_pq_footer_read(struct hr_source *src, struct hr_pq_footer *out, struct hr_error *err);
+/* Columns are kept of the row groups in [begin, end). The source is borrowed. One read of the last
+ * 64 KiB, a second when the footer is longer. HR_E_FORMAT: not a Parquet file; HR_E_UNSUPPORTED:
+ * encrypted, or the source is a stream. */
+int hr_pq_footer_read(struct hr_source *src, int64_t begin, int64_t end, struct hr_pq_footer *out,
+                      struct hr_error *err);
 void hr_pq_footer_release(struct hr_pq_footer *footer);
 
 #endif

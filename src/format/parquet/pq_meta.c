@@ -323,6 +323,10 @@ static void read_column(struct hr_thrift_in *in, struct hr_arena *arena, struct 
 /* ---- row groups -------------------------------------------------------------------------------
  */
 
+struct range {
+    int64_t begin, end;
+};
+
 static void read_columns(struct hr_thrift_in *in, const struct hr_thrift_field *field,
                          struct hr_arena *arena, struct hr_pq_row_group *out) {
     struct hr_thrift_field item;
@@ -378,16 +382,38 @@ static void read_group(struct hr_thrift_in *in, struct hr_arena *arena,
     }
 }
 
+/* Bytes that reading all columns of a row group fetches; what its columns say wins. */
+static int64_t stored_bytes(const struct hr_pq_row_group *group) {
+    int64_t sum = 0;
+    for (size_t c = 0; c < group->n_columns; c++) {
+        const int64_t bytes = group->columns[c].total_compressed_size;
+        sum += bytes > 0 && sum < INT64_MAX / 4 ? bytes : 0;
+    }
+    return sum > 0 ? sum : group->total_compressed_size > 0 ? group->total_compressed_size : 0;
+}
+
 static void read_groups(struct hr_thrift_in *in, const struct hr_thrift_field *field,
-                        struct hr_arena *arena, struct hr_pq_file *out) {
+                        const struct range *keep, struct hr_arena *arena, struct hr_pq_file *out) {
     struct hr_thrift_field item;
+    struct hr_arena passing; /* of a row group that is not kept */
     size_t count = hr_thrift_list(in, field, &item);
+    hr_arena_init(&passing, arena->max);
     out->groups = hr_pq_list(in, arena, count, sizeof(*out->groups));
     out->n_groups = 0; /* the field may come twice */
     for (size_t i = 0; i < count && hr_pq_item_struct(in, &item); i++) {
-        read_group(in, arena, &out->groups[i]);
+        struct hr_pq_row_group *group = &out->groups[i];
+        const bool kept = (int64_t)i >= keep->begin && (int64_t)i < keep->end;
+        read_group(in, kept ? arena : &passing, group);
+        group->stored = stored_bytes(group);
         out->n_groups++;
+        if (!kept) {
+            group->columns = NULL;
+            group->sorting = NULL;
+            group->n_columns = group->n_sorting = 0;
+            hr_arena_reset(&passing);
+        }
     }
+    hr_arena_release(&passing);
 }
 
 static void read_orders(struct hr_thrift_in *in, const struct hr_thrift_field *field,
@@ -429,6 +455,12 @@ static bool groups_hold_all(const struct hr_pq_file *file) {
 
 int hr_pq_file_decode(struct hr_slice bytes, struct hr_arena *arena, struct hr_pq_file *out,
                       struct hr_error *err) {
+    return hr_pq_file_decode_groups(bytes, 0, INT64_MAX, arena, out, err);
+}
+
+int hr_pq_file_decode_groups(struct hr_slice bytes, int64_t begin, int64_t end,
+                             struct hr_arena *arena, struct hr_pq_file *out, struct hr_error *err) {
+    const struct range keep = {begin, end};
     struct hr_thrift_in in;
     unsigned seen = 0;
     hr_thrift_in_init(&in, bytes);
@@ -439,7 +471,7 @@ int hr_pq_file_decode(struct hr_slice bytes, struct hr_arena *arena, struct hr_p
         case 1: out->version = hr_thrift_i32(&in, &f); break;
         case 2: read_schema(&in, &f, arena, out); break;
         case 3: out->num_rows = hr_thrift_i64(&in, &f); break;
-        case 4: read_groups(&in, &f, arena, out); break;
+        case 4: read_groups(&in, &f, &keep, arena, out); break;
         case 5: out->key_values = read_key_values(&in, &f, arena, &out->n_key_values); break;
         case 6: out->created_by = hr_thrift_bytes(&in, &f); break;
         case 7: read_orders(&in, &f, arena, out); break;

@@ -191,6 +191,7 @@ struct hr_pq_row_group {
     int64_t file_offset;
     int64_t total_compressed_size;
     int32_t ordinal; /* -1 absent */
+    int64_t stored;  /* what its columns take in the file, as far as it says */
 };
 
 enum hr_pq_order {
@@ -271,6 +272,10 @@ struct hr_pq_bloom_header {
  * struct; the caller adds object and place. */
 int hr_pq_file_decode(struct hr_slice in, struct hr_arena *arena, struct hr_pq_file *out,
                       struct hr_error *err);
+/* The same, but of row groups outside [begin, end) the columns are checked and not kept: a footer
+ * may name millions of them. */
+int hr_pq_file_decode_groups(struct hr_slice in, int64_t begin, int64_t end, struct hr_arena *arena,
+                             struct hr_pq_file *out, struct hr_error *err);
 /* HR_MORE: `in` ended inside the header (more bytes may help). *used: bytes of the header. */
 int hr_pq_page_header_decode(struct hr_slice in, struct hr_pq_page_header *out, size_t *used,
                              struct hr_error *err);

@@ -501,7 +501,9 @@ int hr_parquet_reader_open(struct hr_source *src, const struct hr_format_opts *o
     r->params = params;
     const int crc = opts->parquet.verify_crc;
     r->verify_crc = crc == HR_CRC_TRUE ? HR_CRC_ERROR : crc == HR_CRC_FALSE ? HR_CRC_OFF : crc;
-    int rc = hr_pq_footer_read(src, &r->footer, err);
+    int rc =
+        hr_pq_footer_read(src, params->group_begin > 0 ? params->group_begin : 0,
+                          params->group_end > 0 ? params->group_end : INT64_MAX, &r->footer, err);
     if (rc != 0) {
         hr_free(r);
         return rc;
@@ -533,7 +535,7 @@ int hr_parquet_infer(struct hr_source *src, const struct hr_format_opts *opts,
     struct hr_pq_footer footer;
     struct hr_pq_schema schema;
     (void)params; /* the schema is in the footer: nothing is sampled */
-    int rc = hr_pq_footer_read(src, &footer, err);
+    int rc = hr_pq_footer_read(src, 0, 0, &footer, err);
     if (rc != 0) {
         return rc;
     }

@@ -15,6 +15,24 @@ struct file {
     struct hr_pq_file meta;
 };
 
+/* Of row groups outside a range only what the planner wants to know is kept. */
+static void check_range(struct hr_slice footer, const struct hr_pq_file *whole) {
+    struct hr_arena arena;
+    struct hr_pq_file some;
+    struct hr_error err;
+    hr_arena_init(&arena, 0);
+    const int64_t end = (int64_t)whole->n_groups;
+    assert_rc(hr_pq_file_decode_groups(footer, end - 1, end, &arena, &some, &err), 0, &err);
+    assert_int_equal(some.n_groups, whole->n_groups);
+    for (int64_t i = 0; i < end; i++) {
+        assert_int_equal(some.groups[i].num_rows, whole->groups[i].num_rows);
+        assert_int_equal(some.groups[i].stored, whole->groups[i].stored);
+        assert_true(whole->groups[i].stored > 0);
+        assert_int_equal(some.groups[i].n_columns, i == end - 1 ? whole->groups[i].n_columns : 0);
+    }
+    hr_arena_release(&arena);
+}
+
 static void file_open(struct file *f, struct hr_batch *batch, const struct hr_write_opts *opts) {
     struct hr_error err;
     hr_buf_init(&f->bytes, (size_t)1 << 30);
@@ -24,6 +42,7 @@ static void file_open(struct file *f, struct hr_batch *batch, const struct hr_wr
     const size_t len = (size_t)end[0] | (size_t)end[1] << 8 | (size_t)end[2] << 16;
     assert_true(len < f->bytes.len);
     assert_rc(hr_pq_file_decode(hr_slice_of(end - len, len), &f->arena, &f->meta, &err), 0, &err);
+    check_range(hr_slice_of(end - len, len), &f->meta);
 }
 
 static void file_close(struct file *f) {
