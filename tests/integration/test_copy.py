@@ -200,3 +200,32 @@ def test_a_named_format_does_not_compress_a_plain_name(
     assert (tmp_path / "out.csv").read_text() == "a\n1\n"
     headrace_local.ok("copy", "a.jsonl", "out.dat.gz", "--format", "csv")
     assert gzip.decompress((tmp_path / "out.dat.gz").read_bytes()) == b"a\n1\n"
+
+
+def test_formats_of_one_folder(headrace_local: Headrace, tmp_path: Path) -> None:
+    """Nested columns of some files are null in the rows of a CSV beside them, in every format."""
+    lake = tmp_path / "lake"
+    lake.mkdir()
+    (lake / "a.csv").write_text("id,v\n1,x\n")
+    (lake / "b.jsonl").write_text('{"id":2,"tags":["p","q"],"at":{"x":[1]}}\n')
+    write(lake / "c.parquet", pa.table({"id": [3], "tags": [["r"]]}))
+    want = [
+        {"id": 1, "v": "x", "tags": None, "at": None},
+        {"id": 2, "v": None, "tags": ["p", "q"], "at": {"x": [1]}},
+        {"id": 3, "v": None, "tags": ["r"], "at": None},
+    ]
+    shown = headrace_local.ok("copy", "lake/", "-", "--format", "jsonl").out
+    assert [json.loads(line) for line in shown.splitlines()] == want
+    headrace_local.ok("copy", "lake/", "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == want
+    headrace_local.ok("copy", "lake/", "out.avro")
+    with (tmp_path / "out.avro").open("rb") as file:
+        assert list(fastavro.reader(file)) == want
+    (lake / "d.csv").write_text("id,tags\n4,s\n")  # and a column of both kinds is text
+    shown = headrace_local.ok("copy", "lake/", "-", "--format", "jsonl").out
+    assert [json.loads(line)["tags"] for line in shown.splitlines()] == [
+        None,
+        '["p","q"]',
+        '["r"]',
+        "s",
+    ]

@@ -603,6 +603,7 @@ def test_text_is_one_row_a_line(read: Read, run: Callable[..., Result]) -> None:
         (b'{"a":1,"b":2}\n{"a":3,"b":4}\n', "it is JSON", "file_format=json"),
         (b'[\n{"a":1}\n]\n', "it is JSON", "file_format=json"),
         (b"<?xml version='1.0'?>\n<Error>AccessDenied</Error>\n", "it is XML", "error page"),
+        (b"<table>\n<row a='1'/>\n</table>\n", "it is XML", "file_pattern"),
         (b"<!doctype html><p>404</p>\n", "it is HTML", "error page"),
         ("a,b\n1,2\n".encode("utf-16-be"), "name 1 holds a NUL byte", "csv_encoding=utf-16le or"),
         (b"sep=;\r\na;b\r\n1;2\r\n", "names the delimiter", 'csv_delimiter to ";"'),

@@ -179,7 +179,6 @@ static bool begins(struct hr_slice text, const char *with) {
 /* Records of other formats would be read as a strange name and rows of one field, or none at all.
  */
 static int check_header(const struct csv_tokens *t, size_t count, struct hr_error *err) {
-    static const char *const xml[] = {"<?xml", "<!DOCTYPE", "<html"};
     struct hr_slice text =
         hr_slice_of(t->in.text + t->cell_starts[0], t->cell_ends[count - 1] - t->cell_starts[0]);
     while (text.len > 0 && (*text.ptr == ' ' || *text.ptr == '\t')) {
@@ -202,14 +201,14 @@ static int check_header(const struct csv_tokens *t, size_t count, struct hr_erro
                       tab ? "\\t" : (const char *)text.ptr + 4);
         return header_fail(t, err);
     }
-    for (size_t i = 0; i < HR_COUNTOF(xml); i++) {
-        if (begins(text, xml[i])) {
-            hr_fail(err, HR_E_FORMAT, "could not read the header at line %lld: it is %s",
-                    (long long)t->line, i == 0 ? "XML" : "HTML");
-            hr_error_hint(err, "XML is not read; look into the object, it may be an error page "
-                               "saved in place of the data");
-            return header_fail(t, err);
-        }
+    const bool tag = text.len > 2 && text.ptr[0] == '<' && text.ptr[text.len - 1] == '>';
+    const bool html = begins(text, "<!DOCTYPE html") || begins(text, "<html");
+    if (tag || html || begins(text, "<?xml")) {
+        hr_fail(err, HR_E_FORMAT, "could not read the header at line %lld: it is %s",
+                (long long)t->line, html ? "HTML" : "XML");
+        hr_error_hint(err, "XML is not read: look into the object, which may be an error page "
+                           "saved in place of the data, or leave it out with file_pattern");
+        return header_fail(t, err);
     }
     return 0;
 }

@@ -64,13 +64,13 @@ static int bind_wanted(struct csv_reader *r, bool *taken, struct hr_error *err) 
             r->rescued = i;
             continue;
         }
-        if (hr_type_nested(field->type)) {
-            return refuse_type(r, field, err);
-        }
         column->file = r->names.count > 0 ? find_name(&r->names, field->name,
                                                       (size_t)i < r->names.count ? (size_t)i : 0)
                                           : -1;
         column->seen.decimal = r->params->infer_decimal;
+        if (column->file >= 0 && hr_type_nested(field->type)) {
+            return refuse_type(r, field, err);
+        }
         if (column->file >= 0) {
             taken[column->file] = true;
             r->text_columns[column->file] |= field->type.id == HR_T_UTF8;
