@@ -256,7 +256,7 @@ static void hint(struct s3_op *op, const struct s3_answer *a) {
                       s->bucket, op->place->origin);
         break;
     case HR_E_REGION:
-        if (a->region[0] != '\0') {
+        if (a->region[0] != '\0' && strcmp(a->region, op->place->region) != 0) {
             hr_error_hint(&op->err, "set region to '%s'", a->region);
         } else if (a->endpoint[0] != '\0') {
             hr_error_hint(&op->err, "the server names another endpoint: '%s'", a->endpoint);
@@ -369,7 +369,10 @@ enum s3_verdict hr_s3_judge(struct s3_op *op) {
     if ((k.action == A_CLOCK && fix_clock(op)) || (k.action == A_REGION && fix_region(op, &a))) {
         return S3_AGAIN;
     }
-    if (k.action == A_REGION && a.region[0] != '\0') {
+    if (k.action == A_REGION && strcmp(a.region, op->place->region) == 0) {
+        hr_s3_fail(op, HR_E_REGION, "it was asked in region '%s', as the server wants, and refused",
+                   a.region);
+    } else if (k.action == A_REGION && a.region[0] != '\0') {
         k.hr_code = HR_E_REGION;
         hr_s3_fail(op, k.hr_code, "the bucket is in region '%s', not '%s'", a.region,
                    op->place->region);

@@ -43,8 +43,8 @@ static void order_items(struct hr_list_page *page) {
 }
 
 /* Tags first; what they do not understand is read whole. */
-static int read_page(struct s3_op *op, struct hr_list_page *page, struct hr_buf *token,
-                     struct hr_error *err) {
+static int read_page(struct s3_op *op, const char *asked, struct hr_list_page *page,
+                     struct hr_buf *token, struct hr_error *err) {
     struct hr_buf *text = &op->http.text;
     bool truncated = false;
     int rc = hr_buf_reserve(text, S3_SCAN_PAD, err);
@@ -60,6 +60,13 @@ static int read_page(struct s3_op *op, struct hr_list_page *page, struct hr_buf 
         rc = hr_fail(err, HR_E_STORE,
                      "could not list s3://%s: the server says there is more, but not how to ask",
                      op->s->bucket);
+    }
+    if (rc == 0 && truncated && asked != NULL && strlen(asked) == token->len &&
+        memcmp(asked, token->ptr, token->len) == 0) {
+        rc = hr_fail(err, HR_E_STORE,
+                     "could not list s3://%s: the server answers with the same page for ever",
+                     op->s->bucket);
+        hr_error_hint(err, "check that endpoint_url names an S3 API, not a cache before it");
     }
     rc = rc ? rc : hr_page_finish(page, truncated ? hr_buf_cstr(token) : NULL, token->len, err);
     if (rc == 0) {
@@ -78,7 +85,7 @@ int hr_s3_list(struct hr_store *store, const struct hr_list_query *q, struct hr_
     hr_buf_init(&token, 1 << 14);
     int rc = list_query(op, q, err);
     rc = rc ? rc : hr_s3_op_run(op, err);
-    rc = rc ? rc : read_page(op, page, &token, err);
+    rc = rc ? rc : read_page(op, q->token, page, &token, err);
     hr_buf_release(&token);
     hr_s3_op_free(op);
     return rc;

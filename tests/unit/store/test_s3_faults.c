@@ -369,6 +369,14 @@ static void test_region_corrected(void **state) {
     assert_rc(get(&e, 2, 3), 0, &e.err);
     assert_says(fake_header(e.fake, 2, "Authorization", value, sizeof(value)), "/eu-west-3/s3/");
     env_close(&e);
+    /* A server that refuses the region it named itself. */
+    env_open(&e);
+    fake_answer(e.fake, 400, "", wrong_region);
+    fake_answer(e.fake, 400, "", wrong_region);
+    assert_rc(get(&e, 2, 3), HR_E_REGION, &e.err);
+    assert_int_equal(fake_count(e.fake), 2);
+    assert_says(e.err.message, "asked in region 'eu-west-3', as the server wants");
+    env_close(&e);
     /* Writing says so, and does not write elsewhere. */
     env_open(&e);
     fake_answer(e.fake, 400, "", wrong_region);
@@ -667,6 +675,15 @@ static void test_list_answers(void **state) {
                 "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>");
     assert_rc(list(&e), HR_E_STORE, &e.err);
     assert_says(e.err.message, "there is more");
+    /* The page that was asked for leads to itself. */
+    fake_answer(e.fake, 200, "",
+                "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t"
+                "</NextContinuationToken></ListBucketResult>");
+    const struct hr_list_query again = {.token = "t"};
+    struct hr_list_page page = {0};
+    assert_rc(e.store->driver->list(e.store, &again, &page, &e.err), HR_E_STORE, &e.err);
+    assert_says(e.err.message, "the same page for ever");
+    hr_list_page_release(&page);
     static const char *const broken[] = {
         "<ListBucketResult><Contents></ListBucketResult>",
         "<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>",
