@@ -269,6 +269,11 @@ static int check_sizes(const struct hr_pq_chunk *chunk, const struct hr_pq_page 
                        (long long)page->offset, (unsigned long long)stored,
                        (long long)(chunk->in->data_end - chunk->pos));
     }
+    if ((int64_t)stored > chunk->end - chunk->pos) {
+        return hr_fail(err, HR_E_CORRUPT, "the page at byte %lld ends %lld bytes behind its chunk",
+                       (long long)page->offset,
+                       (long long)(chunk->pos + (int64_t)stored - chunk->end));
+    }
     if (stored > chunk->page_max || full > chunk->page_max) {
         int rc = hr_fail(err, HR_E_BOUND,
                          "the page at byte %lld needs %llu bytes of memory, the bound is %zu",

@@ -6,6 +6,9 @@
  */
 #include "format/parquet/pq_prune.h"
 
+#include <string.h>
+
+#define END_SLACK 100        /* bytes, more than any header of a dictionary page */
 #define INDEX_MAX (64 << 20) /* bytes of one index; a larger one is not used */
 
 int64_t hr_pq_chunk_begin(const struct hr_pq_column *c) {
@@ -104,6 +107,34 @@ int hr_pq_index_load(struct hr_pq_footer *footer, int64_t group, int ordinal, bo
 /* ---- byte ranges ------------------------------------------------------------------------------
  */
 
+/* A number up to `*at`'s next other byte, at most 99; steps over the byte behind it. */
+static unsigned version_part(struct hr_slice text, size_t *at) {
+    unsigned value = 0;
+    for (; *at < text.len && text.ptr[*at] >= '0' && text.ptr[*at] <= '9'; ++*at) {
+        value = value * 10 + (unsigned)(text.ptr[*at] - '0');
+        value = value < 99 ? value : 99;
+    }
+    ++*at;
+    return value;
+}
+
+/* How far pages may pass their chunk's declared end: parquet-mr before 1.2.9 (and when it did not
+ * yet tell its version) left the header of the dictionary page out of a chunk's size. */
+static int64_t end_slack(struct hr_slice created_by) {
+    static const char writer[] = "parquet-mr", version[] = "parquet-mr version ";
+    const size_t n = sizeof(writer) - 1;
+    if (created_by.len < n || memcmp(created_by.ptr, writer, n) != 0) {
+        return 0;
+    }
+    size_t at = sizeof(version) - 1;
+    if (created_by.len <= at || memcmp(created_by.ptr, version, at) != 0) {
+        return END_SLACK;
+    }
+    const unsigned major = version_part(created_by, &at), minor = version_part(created_by, &at);
+    const unsigned patch = version_part(created_by, &at);
+    return major * 10000 + minor * 100 + patch < 10209 ? END_SLACK : 0;
+}
+
 /* The whole chunk, front to back. */
 static int plan_chunk(const struct hr_pq_column *c, const struct hr_pq_footer *footer,
                       struct hr_pq_group_plan *plan, struct hr_pq_leaf_plan *leaf,
@@ -113,8 +144,9 @@ static int plan_chunk(const struct hr_pq_column *c, const struct hr_pq_footer *f
         return no_memory(err);
     }
     const int64_t begin = hr_pq_chunk_begin(c), room = footer->input.data_end - begin;
-    const int64_t len = c->total_compressed_size < room ? c->total_compressed_size : room;
-    leaf->ranges[0] = (struct hr_range){begin, len};
+    const int64_t slack = end_slack(footer->file.created_by);
+    const int64_t size = c->total_compressed_size;
+    leaf->ranges[0] = (struct hr_range){begin, size < room - slack ? size + slack : room};
     leaf->n_ranges = 1;
     return 0;
 }

@@ -351,6 +351,10 @@ static int build_node(struct tree *t, uint32_t at, struct levels lv, bool elemen
     node->slot_def = lv.slot_def;
     lv.def = (uint8_t)(lv.def + optional);
     node->valid_def = lv.def;
+    if (repeated &&
+        (is_list(e) || e->logical.id == HR_PQ_LOG_MAP || e->converted == HR_PQ_CONV_MAP)) {
+        return damaged(t, "a group that is a list or map is repeated itself");
+    }
     if (repeated) { /* no LIST around it: a required list of required elements */
         t->depth--;
         rc = build_list(t, at, lv, field, node, at, true);

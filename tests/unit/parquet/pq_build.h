@@ -30,8 +30,9 @@ struct pb_file {
     int n_elements, root_children;
     struct pb_column columns[8];
     int n_columns;
-    int64_t file_rows; /* of the whole file, when not those of its row group */
-    const char *key;   /* a key-value pair, NULL none */
+    int64_t file_rows;      /* of the whole file, when not those of its row group */
+    const char *created_by; /* NULL none */
+    const char *key;        /* a key-value pair, NULL none */
 };
 
 static inline void pb_begin(struct pb_file *f) {
@@ -152,6 +153,9 @@ static inline struct hr_slice pb_finish(struct pb_file *f, int64_t num_rows) {
         hr_thrift_item_struct(&t);
         hr_thrift_put_bytes(&t, 1, f->key, strlen(f->key));
         hr_thrift_put_end(&t);
+    }
+    if (f->created_by != NULL) {
+        hr_thrift_put_bytes(&t, 6, f->created_by, strlen(f->created_by));
     }
     hr_thrift_put_end(&t);
     assert_int_equal(t.rc, 0);

@@ -226,6 +226,36 @@ static void test_runs_too_wide(void **state) {
     }
 }
 
+static void test_chunks_that_end_early(void **state) {
+    (void)state;
+    struct pb_file f;
+    one_column(&f, 4, 4);
+    f.columns[0].size = 20; /* less than the page's header and its 16 bytes */
+    assert_refused(&f, 4, HR_E_CORRUPT, "behind its chunk");
+    one_column(&f, 4, 4); /* of the one writer that miscounted it is read */
+    f.columns[0].size = 20;
+    f.created_by = "parquet-mr version 1.2.8";
+    assert_rows(&f, 4, "[1]\n[2]\n[3]\n[4]\n");
+    one_column(&f, 4, 4);
+    f.columns[0].size = 20;
+    f.created_by = "parquet-mr version 1.10.99999999999";
+    assert_refused(&f, 4, HR_E_CORRUPT, "behind its chunk");
+}
+
+static void test_repeated_lists(void **state) {
+    (void)state;
+    const int32_t one = 1;
+    struct pb_file f;
+    pb_begin(&f);
+    f.root_children = 1;
+    pb_element(&f, (struct pb_element){"l", -1, HR_PQ_REPEATED, 1, HR_PQ_CONV_LIST, 0, 0, 0});
+    pb_element(&f, (struct pb_element){"list", -1, HR_PQ_REPEATED, 1, -1, 0, 0, 0});
+    pb_element(&f, leaf("element", HR_PQ_INT32, HR_PQ_REQUIRED));
+    pb_column(&f, "element", HR_PQ_INT32, 1);
+    pb_page(&f, HR_PQ_DATA_PAGE, 1, HR_PQ_PLAIN, HR_PQ_RLE, &one, sizeof(one));
+    assert_refused(&f, 1, HR_E_CORRUPT, "is repeated itself");
+}
+
 static void test_names_that_are_no_text(void **state) {
     (void)state;
     struct pb_file f;
@@ -430,6 +460,8 @@ int main(void) {
         cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_counts_that_lie),
         cmocka_unit_test(test_runs_too_wide),
+        cmocka_unit_test(test_chunks_that_end_early),
+        cmocka_unit_test(test_repeated_lists),
         cmocka_unit_test(test_names_that_are_no_text),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_not_parquet),
