@@ -101,6 +101,8 @@ int hr_fail_errno(struct hr_error *err, int errnum, const char *format, ...)
 /* Add facts to an error already filled. All tolerate err == NULL. */
 void hr_error_hint(struct hr_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The remedy for a damaged object, where the code is HR_E_CORRUPT and no hint was given. */
+void hr_error_hint_damaged(struct hr_error *err);
 void hr_error_detail(struct hr_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void hr_error_object(struct hr_error *err, const char *key); /* only when not set yet */

@@ -119,6 +119,12 @@ int hr_fail_errno(struct hr_error *err, int errnum, const char *format, ...) {
     return code;
 }
 
+void hr_error_hint_damaged(struct hr_error *err) {
+    if (err != NULL && err->code == HR_E_CORRUPT && err->hint[0] == '\0') {
+        hr_error_hint(err, "the object is damaged: upload it again, or leave it out");
+    }
+}
+
 void hr_error_hint(struct hr_error *err, const char *format, ...) {
     if (err == NULL) {
         return;

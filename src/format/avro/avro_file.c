@@ -122,6 +122,7 @@ struct walk {
 
 static int header_bad(const char *name, const char *why, struct hr_error *err) {
     hr_fail(err, HR_E_CORRUPT, "could not read '%s': its Avro header is damaged (%s)", name, why);
+    hr_error_hint_damaged(err);
     hr_error_object(err, name);
     return HR_E_CORRUPT;
 }
@@ -188,6 +189,7 @@ static int check_magic(const char *name, struct hr_slice bytes, struct hr_error 
     int rc = 0;
     if (memcmp(bytes.ptr, "Obj", n) != 0) {
         rc = hr_fail(err, HR_E_FORMAT, "could not read '%s': it is no Avro container file", name);
+        hr_error_hint(err, "check the format of the file (file_format)");
     } else if (bytes.len < 4) {
         return HR_MORE;
     } else if (bytes.ptr[3] == 0) {
@@ -340,6 +342,7 @@ __attribute__((format(printf, 5, 6))) static int block_bad(const struct hr_avro_
     va_end(args);
     hr_fail(err, code, "could not read '%s': the block at byte %lld %s", in->src->name,
             (long long)at, why);
+    hr_error_hint_damaged(err);
     hr_error_object(err, in->src->name);
     hr_error_place(err, at, -1, NULL);
     return code;
@@ -442,6 +445,7 @@ static int inflate_fail(const char *name, const struct hr_avro_block *block, int
                         const struct hr_error *why, struct hr_error *err) {
     hr_fail(err, code, "could not read '%s': the block at byte %lld: %.300s", name,
             (long long)block->offset, why->message);
+    hr_error_hint_damaged(err);
     hr_error_object(err, name);
     hr_error_place(err, block->offset, -1, NULL);
     return code;

@@ -58,6 +58,7 @@ static int reader_fail(struct avro_reader *r, int code, int64_t row, int column,
     if (why->hint[0] != '\0') {
         hr_error_hint(err, "%s", why->hint);
     }
+    hr_error_hint_damaged(err);
     hr_error_object(err, r->name);
     hr_error_place(err, r->block.offset, -1, shown);
     return code;
@@ -66,6 +67,7 @@ static int reader_fail(struct avro_reader *r, int code, int64_t row, int column,
 static int block_fail(struct avro_reader *r, int code, struct hr_error *err, const char *why) {
     hr_fail(err, code, "could not read '%s': the block at byte %lld %s", r->name,
             (long long)r->block.offset, why);
+    hr_error_hint_damaged(err);
     hr_error_object(err, r->name);
     hr_error_place(err, r->block.offset, -1, NULL);
     return code;

@@ -53,6 +53,7 @@ static int find_footer(struct hr_pq_input *in, struct hr_slice *out, struct hr_e
         rc = hr_fail(err, HR_E_CORRUPT,
                      "could not read '%s': it says its footer has %u bytes, the file only %lld",
                      in->src->name, len, (long long)in->size);
+        hr_error_hint(err, "the object is damaged or cut: upload it again, or leave it out");
         hr_error_object(err, in->src->name);
         return rc;
     }
@@ -92,6 +93,7 @@ int hr_pq_footer_read(struct hr_source *src, int64_t begin, int64_t end, struct 
         rc = hr_pq_file_decode_groups(bytes, begin, end, &out->arena, &out->file, err);
     }
     if (rc != 0) {
+        hr_error_hint_damaged(err);
         hr_error_object(err, src->name);
         hr_pq_footer_release(out);
     }

@@ -31,6 +31,7 @@ int hr_pq_leaf_blame(const struct hr_pq_leaf *leaf, int rc, struct hr_error *err
     if (why.hint[0] != '\0') {
         hr_error_hint(err, "%s", why.hint);
     }
+    hr_error_hint_damaged(err);
     hr_error_object(err, leaf->object);
     hr_error_place(err, leaf->page.offset, -1, leaf->info->path);
     return rc;

@@ -59,6 +59,7 @@ static int blame_chunk(struct reader *r, const struct hr_pq_leaf_info *leaf, int
                        struct hr_error *err, const char *why) {
     int rc = hr_fail(err, code, "could not read column '%.100s' of row group %lld of '%.200s': %s",
                      leaf->path, (long long)r->group, r->footer.input.src->name, why);
+    hr_error_hint_damaged(err);
     hr_error_object(err, r->footer.input.src->name);
     hr_error_place(err, -1, -1, leaf->path);
     return rc;

@@ -52,7 +52,9 @@ static const struct hr_pq_element *elem(const struct tree *t, uint32_t at) {
  */
 
 static int damaged(struct tree *t, const char *why) {
-    return hr_fail(t->err, HR_E_CORRUPT, "could not use the schema of a Parquet file: %s", why);
+    hr_fail(t->err, HR_E_CORRUPT, "could not use the schema of a Parquet file: %s", why);
+    hr_error_hint(t->err, "the file is damaged or its writer is: write it anew");
+    return HR_E_CORRUPT;
 }
 
 /* Fill end and ordinal with one pass and an explicit stack of children still to come. */
@@ -146,8 +148,9 @@ static int no_memory(struct tree *t) {
 
 static int bad_name(struct tree *t, struct hr_slice name) {
     char text[100];
-    hr_fail(t->err, HR_E_CORRUPT, "could not read column '%s': its name is no UTF-8 text",
-            hr_printable(name, 80, text, sizeof(text)));
+    hr_fail(t->err, HR_E_CORRUPT, "could not read column '%s': its name %s",
+            hr_printable(name, 80, text, sizeof(text)),
+            hr_utf8_valid(name.ptr, name.len) ? "has a zero byte" : "is no UTF-8 text");
     hr_error_hint(t->err, "the file is damaged or its writer is: write it anew");
     return HR_E_CORRUPT;
 }

@@ -60,6 +60,16 @@ static void error_record(void **state) {
     assert_int_equal(hr_fail_errno(NULL, ENOMEM, "x"), HR_E_NOMEM);
     assert_int_equal(hr_fail_errno(NULL, EEXIST, "x"), HR_E_EXISTS);
     assert_int_equal(hr_fail(NULL, HR_E_IO, "x"), HR_E_IO);
+    hr_fail(&err, HR_E_FORMAT, "x");
+    hr_error_hint_damaged(&err); /* says nothing of other codes, nor over a hint */
+    assert_string_equal(err.hint, "");
+    hr_fail(&err, HR_E_CORRUPT, "x");
+    hr_error_hint_damaged(&err);
+    assert_non_null(strstr(err.hint, "damaged"));
+    hr_error_hint(&err, "own");
+    hr_error_hint_damaged(&err);
+    assert_string_equal(err.hint, "own");
+    hr_error_hint_damaged(NULL);
     hr_fail(&err, HR_E_FORMAT, "could not read line 3: 'line 3' is bad");
     hr_error_place(&err, 10, 3, NULL);
     hr_error_move_line(&err, 0);

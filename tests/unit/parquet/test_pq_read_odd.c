@@ -54,6 +54,7 @@ static void assert_refused(struct pb_file *f, int64_t num_rows, int code, const 
         fail_msg("code %d, wanted %d with '%s': %s", err.code, code, word, err.message);
     }
     assert_string_equal(err.object, "odd.parquet");
+    assert_true(code != HR_E_CORRUPT || err.hint[0] != '\0');
     forget(f);
 }
 
@@ -262,6 +263,16 @@ static void test_names_that_are_no_text(void **state) {
     one_column(&f, 4, 4);
     f.elements[0].name = "a\xff";
     assert_refused(&f, 4, HR_E_CORRUPT, "its name is no UTF-8 text");
+    one_column(&f, 4, 4);
+    f.elements[0].name = "a\xff";
+    struct hr_slice bytes = pb_finish(&f, 4);
+    uint8_t *name = memmem(f.bytes.ptr, bytes.len, "a\xff", 2);
+    assert_non_null(name);
+    name[1] = '\0'; /* names are C strings here: it would become another name */
+    struct hr_error err = {0};
+    assert_null(rows_of(bytes, NULL, NULL, &err));
+    assert_non_null(strstr(err.message, "its name has a zero byte"));
+    forget(&f);
 }
 
 static void test_refusals(void **state) {
