@@ -129,7 +129,7 @@ static int read_scalar(const json_t *json, const char *name, struct hr_field *ou
         return hr_fail(err, HR_E_NOMEM, "could not allocate the columns");
     }
     const int rc = hr_field_parse_type(out, text, err);
-    if (rc != 0 || hr_type_nested(out->type) || ext < 0 || ext > HR_EXT_BSON) {
+    if (rc != 0 || hr_type_nested(out->type) || ext < 0 || ext > HR_EXT_DURATION) {
         return rc == HR_E_NOMEM ? rc : damaged(name, err);
     }
     out->type.ext = (uint8_t)ext;

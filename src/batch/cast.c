@@ -329,6 +329,9 @@ static int cast_scalar(struct hr_vec *dst, const struct hr_vec *src, struct hr_e
     if (to == HR_T_UTF8 || (to == HR_T_BINARY && from == HR_T_UTF8)) {
         return cast_text(dst, src, err);
     }
+    if (src->field->type.ext == HR_EXT_DURATION && dst->field->type.ext == HR_EXT_DURATION) {
+        return cast_time(dst, src, err);
+    }
     if (is_int_like(from) && is_int_like(to)) {
         return cast_int(dst, src, err);
     }

@@ -47,6 +47,9 @@ static int format_text(struct hr_type t, struct hr_buf *out, struct hr_error *er
     case HR_T_FIXED: return hr_buf_printf(out, err, "w:%d", t.width);
     case HR_T_TIME32:
     case HR_T_TIME64: return hr_buf_printf(out, err, "tt%c", units[t.unit]);
+    case HR_T_I64:
+        return t.ext == HR_EXT_DURATION ? hr_buf_printf(out, err, "tD%c", units[t.unit])
+                                        : hr_buf_append_str(out, "l", err);
     case HR_T_TS: return hr_buf_printf(out, err, "ts%c:%s", units[t.unit], t.utc ? "UTC" : "");
     default: return hr_buf_append_str(out, plain[t.id], err);
     }

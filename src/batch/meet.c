@@ -26,7 +26,7 @@ static bool is_decimal(int id) {
 
 static struct hr_type meet_ints(struct hr_type a, struct hr_type b) {
     if (is_signed(a.id) == is_signed(b.id)) {
-        return a.id > b.id ? a : b;
+        return hr_type(a.id > b.id ? a.id : b.id); /* a duration and a number: a number */
     }
     const struct hr_type s = is_signed(a.id) ? a : b;
     const struct hr_type u = is_signed(a.id) ? b : a;
@@ -86,8 +86,16 @@ static struct hr_type meet_clock(struct hr_type a, struct hr_type b) {
     return a.unit > b.unit ? a : b;
 }
 
+static bool durations(struct hr_type a, struct hr_type b) {
+    return a.id == HR_T_I64 && b.id == HR_T_I64 && a.ext == HR_EXT_DURATION &&
+           b.ext == HR_EXT_DURATION;
+}
+
 /* Scalars only. */
 static struct hr_type meet_scalars(struct hr_type a, struct hr_type b) {
+    if (durations(a, b)) {
+        return meet_clock(a, b);
+    }
     const bool num_a = is_int(a.id) || is_float(a.id) || is_decimal(a.id);
     const bool num_b = is_int(b.id) || is_float(b.id) || is_decimal(b.id);
     if (num_a && num_b) {
@@ -283,6 +291,9 @@ static bool int_fits(struct hr_type from, struct hr_type to) {
 static bool scalar_fits(struct hr_type from, struct hr_type to) {
     if (hr_type_equal(from, to) || from.id == HR_T_NULL || to.id == HR_T_UTF8) {
         return true;
+    }
+    if (durations(from, to)) {
+        return to.unit >= from.unit;
     }
     if (is_int(from.id)) {
         return int_fits(from, to);

@@ -172,6 +172,10 @@ static int text_of_params(const struct hr_field *field, struct hr_buf *out, stru
                                     : hr_buf_printf(out, err, "fixed(%d)", t.width);
     case HR_T_TIME32:
     case HR_T_TIME64: return hr_buf_printf(out, err, "time[%s]", UNIT_NAMES[t.unit]);
+    case HR_T_I64:
+        return t.ext == HR_EXT_DURATION
+                   ? hr_buf_printf(out, err, "duration[%s]", UNIT_NAMES[t.unit])
+                   : hr_buf_append_str(out, "int64", err);
     case HR_T_TS:
         return hr_buf_printf(out, err, "timestamp[%s%s]", UNIT_NAMES[t.unit], t.utc ? ", utc" : "");
     default: return hr_buf_append_str(out, PLAIN_NAMES[t.id], err);
@@ -239,6 +243,7 @@ static const struct name_row NAMES[] = {
     {"date", {.id = HR_T_DATE32}},
     {"date32", {.id = HR_T_DATE32}},
     {"time", {.id = HR_T_TIME64, .unit = HR_U_US}},
+    {"duration", {.id = HR_T_I64, .unit = HR_U_US, .ext = HR_EXT_DURATION}},
     {"timestamp", {.id = HR_T_TS, .unit = HR_U_US}},
     {"timestamptz", {.id = HR_T_TS, .unit = HR_U_US, .utc = 1}},
     {"uuid", {.id = HR_T_FIXED, .width = 16, .ext = HR_EXT_UUID}},
@@ -422,7 +427,7 @@ static int parse_named(struct type_parser *p, const char *word, size_t n, const 
             return type_fail(p);
         }
         type = NAMES[i].type;
-        if (type.id == HR_T_TS || type.id == HR_T_TIME64) {
+        if (type.id == HR_T_TS || type.id == HR_T_TIME64 || type.ext == HR_EXT_DURATION) {
             rc = parse_unit_args(p, &type);
         }
     }

@@ -39,12 +39,21 @@ enum hr_type_id {
 
 enum hr_unit { HR_U_S, HR_U_MS, HR_U_US, HR_U_NS };
 
-/* What the bytes mean beyond their type; kept for writers and messages, ignored by the lattice. */
-enum hr_ext { HR_EXT_NONE, HR_EXT_UUID, HR_EXT_JSON, HR_EXT_INTERVAL, HR_EXT_ENUM, HR_EXT_BSON };
+/* What the bytes mean beyond their type; kept for writers and messages, ignored by the lattice but
+ * that durations of two units meet at the finer one (and a duration and a number at the number). */
+enum hr_ext {
+    HR_EXT_NONE,
+    HR_EXT_UUID,
+    HR_EXT_JSON,
+    HR_EXT_INTERVAL,
+    HR_EXT_ENUM,
+    HR_EXT_BSON,
+    HR_EXT_DURATION /* I64: a span of time in `unit` */
+};
 
 struct hr_type {
     uint8_t id;        /* enum hr_type_id */
-    uint8_t unit;      /* enum hr_unit: TIME32, TIME64, TS */
+    uint8_t unit;      /* enum hr_unit: TIME32, TIME64, TS, durations */
     uint8_t utc;       /* TS only: 1 instant (Arrow zone "UTC"), 0 no zone */
     uint8_t ext;       /* enum hr_ext */
     int16_t precision; /* decimals */

@@ -202,6 +202,9 @@ static const struct {
     {"local-timestamp-nanos", HR_AVRO_LONG, {.id = HR_T_TS, .unit = HR_U_NS}},
 };
 
+#define DURATION(in)                                                                               \
+    { .id = HR_T_I64, .unit = (in), .ext = HR_EXT_DURATION }
+
 /* What our writer noted about a type Avro has no name for. Only pairs the writer makes are taken
  * up. */
 static void apply_own_type(const json_t *def, struct hr_type *type, struct hr_avro_node *node) {
@@ -220,6 +223,10 @@ static void apply_own_type(const json_t *def, struct hr_type *type, struct hr_av
         {"enum", HR_AVRO_BYTES, HR_AVRO_BYTES, {.id = HR_T_UTF8, .ext = HR_EXT_ENUM}},
         {"bson", HR_AVRO_BYTES, HR_AVRO_BYTES, {.id = HR_T_BINARY, .ext = HR_EXT_BSON}},
         {"float16", HR_AVRO_FLOAT, HR_AVRO_HALF, {.id = HR_T_F16}},
+        {"duration[s]", HR_AVRO_LONG, HR_AVRO_LONG, DURATION(HR_U_S)},
+        {"duration[ms]", HR_AVRO_LONG, HR_AVRO_LONG, DURATION(HR_U_MS)},
+        {"duration[us]", HR_AVRO_LONG, HR_AVRO_LONG, DURATION(HR_U_US)},
+        {"duration[ns]", HR_AVRO_LONG, HR_AVRO_LONG, DURATION(HR_U_NS)},
         {"time[s]", HR_AVRO_INT, HR_AVRO_THOUSAND, {.id = HR_T_TIME32, .unit = HR_U_S}},
         {"time[ns]", HR_AVRO_LONG, HR_AVRO_LONG, {.id = HR_T_TIME64, .unit = HR_U_NS}},
         {"timestamp[s]", HR_AVRO_LONG, HR_AVRO_THOUSAND, {.id = HR_T_TS, .unit = HR_U_S}},

@@ -187,6 +187,12 @@ static int put_plain(struct text *t, const struct hr_field *field) {
     if (hr_type_bytes(type) && type.ext != HR_EXT_NONE) {
         return put_marked(t, type);
     }
+    if (type.ext == HR_EXT_DURATION) {
+        static const char *const units[] = {"s", "ms", "us", "ns"};
+        return hr_buf_printf(t->out, t->err,
+                             "{\"type\":\"long\",\"headrace-type\":\"duration[%s]\"}",
+                             units[type.unit]);
+    }
     switch ((enum hr_type_id)type.id) {
     case HR_T_DEC128:
     case HR_T_DEC256:

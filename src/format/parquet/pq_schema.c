@@ -456,7 +456,9 @@ static int build_columns(struct tree *t, const struct hr_schema *want) {
     const size_t all = (size_t)elem(t, 0)->num_children;
     struct column_name *names = NULL;
     int n = 0;
+    struct hr_pq_arrow arrow = {0};
     int rc = column_names(t, all, &names);
+    rc = rc == 0 ? hr_pq_arrow_open(t->file, &arrow, t->err) : rc;
     for (size_t i = 0; rc == 0 && i < all; i++) {
         n += wanted(want, names[i].made ? names[i].made : names[i].name);
     }
@@ -474,12 +476,16 @@ static int build_columns(struct tree *t, const struct hr_schema *want) {
             struct hr_field *field = &out->schema->fields[column];
             t->keep = want ? &want->fields[hr_schema_find(want, name, strlen(name))] : NULL;
             rc = build_node(t, at, top, false, field, &out->nodes[column++]);
+            if (rc == 0) {
+                hr_pq_arrow_apply(&arrow, i, field);
+            }
             if (rc == 0 && names[i].made != NULL) {
                 rc = rename_field(t, field, name);
             }
         }
     }
     release_names(names, all);
+    hr_pq_arrow_close(&arrow);
     return rc;
 }
 

@@ -87,6 +87,16 @@ struct hr_pq_found_leaf {
 };
 int hr_pq_schema_find_leaf(const struct hr_pq_file *file, const char *name, bool members,
                            struct hr_pq_found_leaf *out);
+/* The Arrow schema that the file's writer left, where it did (pq_arrow.c): it knows durations. */
+struct hr_pq_arrow {
+    uint8_t *bytes; /* NULL: none */
+    size_t skip, len, fields;
+};
+int hr_pq_arrow_open(const struct hr_pq_file *file, struct hr_pq_arrow *out, struct hr_error *err);
+/* Correct the type of the file's top-level column of this number. */
+void hr_pq_arrow_apply(const struct hr_pq_arrow *arrow, size_t column, struct hr_field *field);
+void hr_pq_arrow_close(struct hr_pq_arrow *arrow);
+
 /* The Arrow type of a leaf, its conversion and widths (pq_types.c). */
 void hr_pq_leaf_type(const struct hr_pq_element *element, const struct hr_parquet_opts *opts,
                      bool int96_us, struct hr_type *type, struct hr_pq_leaf_info *out);

@@ -23,7 +23,8 @@ enum { /* the Type union of Schema.fbs */
        FB_LIST = 12,
        FB_STRUCT = 13,
        FB_FIXED = 15,
-       FB_MAP = 17
+       FB_MAP = 17,
+       FB_DURATION = 18
 };
 
 #define SLOTS_MAX 7
@@ -145,7 +146,7 @@ static int type_number(struct hr_type type) {
     case HR_T_LIST: return FB_LIST;
     case HR_T_STRUCT: return FB_STRUCT;
     case HR_T_MAP: return FB_MAP;
-    default: return FB_INT;
+    default: return type.ext == HR_EXT_DURATION ? FB_DURATION : FB_INT;
     }
 }
 
@@ -190,6 +191,7 @@ static void put_type(struct builder *b, size_t from, struct hr_type t) {
         slots[1] = (struct slot){4, t.id == HR_T_TIME32 ? 32 : 64};
         n = 2;
         break;
+    case FB_DURATION: slots[0] = (struct slot){2, t.unit}; break;
     case FB_TIMESTAMP:
         slots[0] = (struct slot){2, t.unit};
         slots[1] = (struct slot){t.utc ? 4 : 0, 0};
