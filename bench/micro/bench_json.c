@@ -26,7 +26,7 @@ static int one_run(const uint8_t *ptr, size_t len, struct hr_schema *schema,
     struct hr_reader *reader;
     struct hr_encoder *enc;
     opts.json.nested_text = true;
-    int rc = hr_j_open(&src.base, &opts, &params, true, engine, &reader, err);
+    int rc = hr_j_open(&src.base, &opts, &params, engine, &reader, err);
     if (rc != 0) {
         return rc;
     }

@@ -99,6 +99,8 @@ static int row_ids(struct hr_transform *t, struct hr_vec *vec, int64_t rows, str
 
 /* ---- Olake's forms: every value of the record, keys in byte order ---- */
 
+#define CURSOR_NAME "_last_modified_time"
+
 static int compare_names(const void *a, const void *b, void *user) {
     const struct hr_schema *schema = user;
     return strcmp(schema->fields[*(const int *)a].name, schema->fields[*(const int *)b].name);
@@ -122,11 +124,10 @@ static int sort_columns(struct hr_transform *t, struct hr_error *err) {
     return 0;
 }
 
-#define CURSOR_NAME "_last_modified_time"
-
-/* Did the file have the column? What it lacks is no key of Olake's record. */
+/* Is the column a key of Olake's record? What the file lacks is none, and the object's time takes
+ * the place of a column of its name. */
 static bool in_record(const struct hr_transform *t, int column) {
-    return !t->absent[column];
+    return !t->absent[column] && strcmp(t->read_schema->fields[column].name, CURSOR_NAME) != 0;
 }
 
 static int put_mtime(struct hr_transform *t, struct hr_error *err) {

@@ -52,7 +52,7 @@ static struct outcome read_all(struct hr_slice text, size_t chunk,
     hr_buf_init(&o.rows, 0);
     params.reject_user = &o;
     hr_error_clear(&err);
-    o.rc = hr_j_open(src, opts, &params, false, engine, &reader, &err);
+    o.rc = hr_j_open(src, opts, &params, engine, &reader, &err);
     while (o.rc == 0) {
         struct hr_batch *batch;
         o.rc = hr_reader_next(reader, &batch, &err);
@@ -97,7 +97,7 @@ static void write_and_read(struct hr_slice text, const struct hr_format_opts *op
     struct outcome first = {0};
     hr_buf_init(&first.rows, 0);
     struct hr_source *src = hr_source_mem("fuzz", text.ptr, text.len, 0);
-    must(hr_j_open(src, opts, params, false, NULL, &reader, &err) == 0, "does not open again");
+    must(hr_j_open(src, opts, params, NULL, &reader, &err) == 0, "does not open again");
     must(hr_j_encoder(params->want, &write, false, &enc, &err) == 0, "no encoder");
     while (hr_reader_next(reader, &batch, &err) == 0) {
         add_batch(&first, batch);
@@ -150,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct hr_source *src = hr_source_mem("fuzz", text.ptr, text.len, chunk);
     struct hr_schema *schema = NULL;
     struct hr_error err;
-    const int rc = hr_j_infer(src, &opts, &infer, false, &schema, &err);
+    const int rc = hr_j_infer(src, &opts, &infer, &schema, &err);
     hr_source_close(src);
     if (rc != 0) {
         must(schema == NULL && rc < 0, "a failed inference gave a schema");

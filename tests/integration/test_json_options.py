@@ -60,6 +60,9 @@ def test_json_test_suite(run: Callable[..., Result], corpus: Path) -> None:
         data = path.read_bytes()
         if not data:
             continue  # an empty object is left out of the selection, whatever its format
+        if not data.removeprefix(b"\xef\xbb\xbf").strip():
+            assert run(data).code == 0, path.name  # blanks alone are no rows
+            continue
         result = run(data)
         assert result.code == 5, path.name
         assert "byte: " in result.err, path.name

@@ -619,3 +619,37 @@ def test_full_refresh_leaves_a_state_for_increments(job: Job, lake: FolderLake) 
     lake.put("s/2.csv", "id\n2\n")
     job.ok()
     assert sorted(job.column("id")) == [1, 2]
+
+
+# ---- names of our own, files of blanks ---------------------------------------------------------
+
+
+def test_a_file_with_a_column_of_the_cursor(job: Job, lake: FolderLake) -> None:
+    """A record is a map: the object's time takes the place of the file's value."""
+    job.source(file_format="json")
+    lake.put("s/1.json", '{"_last_modified_time":"mine","a":1,"Z":2}\n')
+    when = modified(lake.path("s/1.json"))
+    assert raw(job) == [f'{{"Z":2,"_last_modified_time":"{when}","a":1}}']
+
+
+def test_md5_with_a_column_of_the_cursor(job: Job, lake: FolderLake) -> None:
+    job.source(file_format="json")
+    lake.put("s/1.json", '{"_last_modified_time":"mine","a":1}\n')
+    when = modified(lake.path("s/1.json"))
+    job.discover()
+    job.ok("--set", "olake_ids=md5")
+    assert job.column("_olake_id") == [md5({"a": 1, "_last_modified_time": when})]
+
+
+@pytest.mark.parametrize("name", ["blank.json", "blank.jsonl"])
+@pytest.mark.parametrize("text", [" \n\t\n\r\n", "\n", "\ufeff\n ", " " * 300_000])
+def test_a_file_of_blanks_is_no_rows(job: Job, lake: FolderLake, name: str, text: str) -> None:
+    """As DuckDB has it; a stream is not stopped by it."""
+    job.source(file_format="json")
+    lake.put("s/1.json", '{"a":1}\n \n\n{"a":2}\n')
+    lake.put(f"s/{name}", text)
+    job.select("s")
+    job.ok()
+    assert job.column("a") == [1, 2]
+    job.discover()
+    job.ok()

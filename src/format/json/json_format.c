@@ -92,28 +92,10 @@ static int probe_lines(const uint8_t *head, size_t len) {
     return score > 0 && hr_j_sniff(head, len, false) == HR_J_LINES ? score - 1 : 0;
 }
 
-static int infer_json(struct hr_source *src, const struct hr_format_opts *opts,
-                      const struct hr_infer_params *params, struct hr_schema **out,
-                      struct hr_error *err) {
-    return hr_j_infer(src, opts, params, false, out, err);
-}
-
-static int infer_jsonl(struct hr_source *src, const struct hr_format_opts *opts,
-                       const struct hr_infer_params *params, struct hr_schema **out,
-                       struct hr_error *err) {
-    return hr_j_infer(src, opts, params, true, out, err);
-}
-
 static int open_json(struct hr_source *src, const struct hr_format_opts *opts,
                      const struct hr_read_params *params, struct hr_reader **out,
                      struct hr_error *err) {
-    return hr_j_open(src, opts, params, false, NULL, out, err);
-}
-
-static int open_jsonl(struct hr_source *src, const struct hr_format_opts *opts,
-                      const struct hr_read_params *params, struct hr_reader **out,
-                      struct hr_error *err) {
-    return hr_j_open(src, opts, params, true, NULL, out, err);
+    return hr_j_open(src, opts, params, NULL, out, err);
 }
 
 static bool wants_array(const struct hr_write_opts *opts) {
@@ -151,7 +133,7 @@ const struct hr_format hr_format_json = {.name = "json",
                                          .options = hr_json_options,
                                          .n_options = HR_COUNTOF(hr_json_options),
                                          .probe = probe,
-                                         .infer = infer_json,
+                                         .infer = hr_j_infer,
                                          .open = open_json,
                                          .encoder = encoder_json,
                                          .file_writer = writer_json,
@@ -163,8 +145,8 @@ const struct hr_format hr_format_jsonl = {.name = "jsonl",
                                           .options = hr_json_options,
                                           .n_options = HR_COUNTOF(hr_json_options),
                                           .probe = probe_lines,
-                                          .infer = infer_jsonl,
-                                          .open = open_jsonl,
+                                          .infer = hr_j_infer,
+                                          .open = open_json,
                                           .encoder = encoder_jsonl,
                                           .file_writer = writer_jsonl,
                                           .layout = hr_j_layout};

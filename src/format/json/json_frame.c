@@ -354,9 +354,7 @@ static int tell_framing(struct hr_j_frame *frame, struct hr_error *err) {
             return 0;
         }
         if (frame->lex.eof || look == HR_J_SNIFF) {
-            /* blanks only; an object of no bytes at all is no rows, like an empty file of lines */
-            const bool nothing = frame->lex.eof && have == 0 && frame->line_start == 0;
-            frame->framing = nothing || frame->empty_ok ? HR_J_LINES : HR_J_DOCUMENT;
+            frame->framing = frame->lex.eof ? HR_J_LINES : HR_J_DOCUMENT; /* blanks only so far */
             return 0;
         }
         const int rc = ensure(frame, have + (have > STEP_MIN ? have : STEP_MIN), err);
@@ -491,11 +489,8 @@ static int next_in_document(struct hr_j_frame *frame, struct hr_error *err) {
     int rc = 0;
     if (frame->state == HR_J_AT_LINE) {
         rc = to_byte(frame, err);
-        if (rc == HR_END) {
-            return hr_j_frame_fail(frame, HR_E_FORMAT, frame->p, "there is no JSON value", err);
-        }
         if (rc != 0) {
-            return rc;
+            return rc; /* blanks alone are no rows, like an empty file */
         }
         frame->state = HR_J_IN_SEQUENCE;
         if (*frame->p == '[') {

@@ -35,7 +35,6 @@ struct hr_j_frame {
     struct hr_source *src;
     enum hr_j_framing framing;
     enum hr_j_state state;
-    bool empty_ok;                  /* an object of blanks only is no rows, not an error */
     size_t record_max;              /* bytes of one record */
     int64_t split_begin, split_end; /* of lines; split_end -1 none */
 
@@ -56,7 +55,7 @@ struct hr_j_frame {
     const uint8_t *counted; /* newlines before this position are in `line` */
 };
 
-/* frame is zero but for the lexer, record_max and empty_ok. The source is borrowed. split_begin >
+/* frame is zero but for the lexer and record_max. The source is borrowed. split_begin >
  * 0: its first byte is object byte split_begin - 1; a split is always lines. */
 void hr_j_frame_open(struct hr_j_frame *frame, struct hr_source *src, enum hr_j_framing framing,
                      int64_t split_begin, int64_t split_end, bool split_exact);

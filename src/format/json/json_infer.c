@@ -112,8 +112,7 @@ static int answer(const struct sample *s, struct hr_schema **out, struct hr_erro
 }
 
 int hr_j_infer(struct hr_source *src, const struct hr_format_opts *opts,
-               const struct hr_infer_params *params, bool lines, struct hr_schema **out,
-               struct hr_error *err) {
+               const struct hr_infer_params *params, struct hr_schema **out, struct hr_error *err) {
     struct sample s = {.rules = hr_j_rules_of(&opts->json)};
     s.rules.strings = params->types;
     s.rules.decimal = params->decimal;
@@ -123,7 +122,6 @@ int hr_j_infer(struct hr_source *src, const struct hr_format_opts *opts,
         s.frame.lex.err = err;
         s.frame.lex.allow_nan = opts->json.allow_nan;
         s.frame.record_max = (size_t)128 << 20;
-        s.frame.empty_ok = lines;
         hr_j_frame_open(&s.frame, src, (enum hr_j_framing)opts->json.lines, 0, -1, false);
         rc = sample(&s, params, err);
         if (rc == 0 && s.bad > 0 && s.objects + s.others == 0) {

@@ -185,10 +185,9 @@ static inline void hr_j_claim(struct hr_json *json, struct hr_j_scope *scope,
 }
 
 /* ---- json_reader.c ---- */
-/* As hr_format_json.open, with the engine chosen (NULL: the best of this machine). lines: blanks
- * alone are no rows rather than a broken document. */
+/* As hr_format_json.open, with the engine chosen (NULL: the best of this machine). */
 int hr_j_open(struct hr_source *src, const struct hr_format_opts *opts,
-              const struct hr_read_params *params, bool lines, const struct hr_j_engine *engine,
+              const struct hr_read_params *params, const struct hr_j_engine *engine,
               struct hr_reader **out, struct hr_error *err);
 /* ---- json_misfit.c: values that do not fit ---- */
 int hr_j_misfit_add(struct hr_json *json, struct hr_j_slot *slot, struct hr_j_col *col,
@@ -203,8 +202,7 @@ struct hr_j_rules hr_j_rules_of(const struct hr_json_opts *opts);
 int hr_j_layout(struct hr_source *src, const struct hr_format_opts *opts, struct hr_layout *out,
                 struct hr_error *err);
 int hr_j_infer(struct hr_source *src, const struct hr_format_opts *opts,
-               const struct hr_infer_params *params, bool lines, struct hr_schema **out,
-               struct hr_error *err);
+               const struct hr_infer_params *params, struct hr_schema **out, struct hr_error *err);
 int hr_j_encoder(struct hr_schema *schema, const struct hr_write_opts *opts, bool array,
                  struct hr_encoder **out, struct hr_error *err);
 int hr_j_file_writer(const struct hr_write_opts *opts, bool array, struct hr_out *dst,

@@ -344,7 +344,7 @@ static int open_columns(struct hr_json *json, struct hr_error *err) {
 }
 
 int hr_j_open(struct hr_source *src, const struct hr_format_opts *opts,
-              const struct hr_read_params *params, bool lines, const struct hr_j_engine *engine,
+              const struct hr_read_params *params, const struct hr_j_engine *engine,
               struct hr_reader **out, struct hr_error *err) {
     static const struct hr_reader_ops ops = {.next = json_next, .close = json_close};
     *out = NULL;
@@ -373,7 +373,6 @@ int hr_j_open(struct hr_source *src, const struct hr_format_opts *opts,
     }
     frame->lex.allow_nan = opts->json.allow_nan;
     frame->record_max = params->cell_max ? params->cell_max : RECORD_MAX;
-    frame->empty_ok = lines;
     hr_j_frame_open(frame, src, (enum hr_j_framing)opts->json.lines, params->split_begin,
                     params->split_end > 0 ? params->split_end : -1, params->split_exact);
     *out = &json->base;

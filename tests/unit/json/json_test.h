@@ -80,7 +80,6 @@ struct how {
     struct hr_read_params params; /* want and reject are filled in by read_text */
     const struct hr_j_engine *engine;
     size_t chunk;
-    bool lines;   /* the jsonl leaf */
     bool rejects; /* collect bad records instead of failing */
 };
 
@@ -104,7 +103,7 @@ static inline struct reading read_text(const void *ptr, size_t len, struct hr_sc
     struct hr_source *src = hr_source_mem("test.json", ptr, len, how.chunk);
     assert_non_null(src);
     struct hr_reader *reader = NULL;
-    r.rc = hr_j_open(src, &opts, &how.params, how.lines, how.engine, &reader, &r.err);
+    r.rc = hr_j_open(src, &opts, &how.params, how.engine, &reader, &r.err);
     while (r.rc == 0) {
         struct hr_batch *batch;
         r.rc = hr_reader_next(reader, &batch, &r.err);
@@ -176,7 +175,7 @@ static inline int infer_text(const void *ptr, size_t len, struct how how, struct
     const struct hr_infer_params params = {.rows = 1000, .types = true};
     struct hr_source *src = hr_source_mem("test.json", ptr, len, how.chunk);
     assert_non_null(src);
-    const int rc = hr_j_infer(src, &opts, &params, how.lines, out, err);
+    const int rc = hr_j_infer(src, &opts, &params, out, err);
     hr_source_close(src);
     return rc;
 }

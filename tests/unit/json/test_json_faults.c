@@ -36,9 +36,9 @@ static void infer_and_widen(const char *text, const char *narrow, struct how how
     struct hr_source *again = hr_source_mem("test.json", text, strlen(text), 40);
     how.params.want = want;
     hr_mem_fail_at(*out_rc > 0 ? (uint64_t)*out_rc : 0, 0);
-    int rc = hr_j_infer(src, &opts, &infer, false, &schema, NULL);
+    int rc = hr_j_infer(src, &opts, &infer, &schema, NULL);
     if (rc == 0) {
-        rc = hr_j_open(again, &opts, &how.params, false, how.engine, &reader, NULL);
+        rc = hr_j_open(again, &opts, &how.params, how.engine, &reader, NULL);
     }
     while (rc == 0) {
         rc = hr_reader_next(reader, &batch, NULL);
@@ -180,7 +180,7 @@ static void failing_source(void **state) {
         struct hr_reader *reader;
         struct hr_batch *batch;
         how.params.want = schema_of("a: int64");
-        assert_rc(hr_j_open(&src.base, &opts, &how.params, true, NULL, &reader, &err), 0, &err);
+        assert_rc(hr_j_open(&src.base, &opts, &how.params, NULL, &reader, &err), 0, &err);
         assert_int_equal(hr_reader_next(reader, &batch, &err), HR_E_NETWORK);
         assert_string_equal(err.object, "down");
         assert_int_equal(hr_reader_next(reader, &batch, &err), HR_END); /* and stays finished */
