@@ -91,10 +91,15 @@ static int list_slots(const struct hr_pq_node *node, const struct hr_pq_leaf *le
     }
     /* Every entry writes where the next slot begins; only one that opens it moves on. */
     int32_t *offset = vec->offsets + vec->len;
+    unsigned stray = 0; /* a further element of a list that has none */
     for (size_t i = 0; i < leaf->sub_len; i++) {
         *offset = (int32_t)items;
         offset += opens_slot(node, def[i], rep[i]);
         items += (rep[i] <= node->slot_rep + 1u) & (def[i] >= node->elem_def);
+        stray |= (rep[i] == node->slot_rep + 1u) & (def[i] < node->elem_def);
+    }
+    if (stray != 0) {
+        return damaged(leaf, "its levels contradict each other", err);
     }
     *offset = (int32_t)items;
     return push_slots(node, leaf, c, vec, err);

@@ -243,6 +243,24 @@ static void test_chunks_that_end_early(void **state) {
     assert_refused(&f, 4, HR_E_CORRUPT, "behind its chunk");
 }
 
+static void test_levels_that_contradict(void **state) {
+    (void)state;
+    for (uint8_t def = 1; def <= 3; def += 2) { /* of [0] and its second element; of both */
+        const uint8_t page[] = {2, 0, 0, 0, 3, 2, 2, 0, 0, 0, 3, def, 7, 0, 0, 0, 8, 0, 0, 0};
+        struct pb_file f;
+        pb_begin(&f);
+        f.root_children = 1;
+        pb_element(&f, leaf("r", HR_PQ_INT32, HR_PQ_REPEATED));
+        pb_column(&f, "r", HR_PQ_INT32, 2);
+        pb_page(&f, HR_PQ_DATA_PAGE, 2, HR_PQ_PLAIN, HR_PQ_RLE, page, sizeof(page));
+        if (def == 3) {
+            assert_rows(&f, 1, "[[7,8]]\n");
+        } else {
+            assert_refused(&f, 1, HR_E_CORRUPT, "levels contradict");
+        }
+    }
+}
+
 static void test_repeated_lists(void **state) {
     (void)state;
     const int32_t one = 1;
@@ -472,6 +490,7 @@ int main(void) {
         cmocka_unit_test(test_counts_that_lie),
         cmocka_unit_test(test_runs_too_wide),
         cmocka_unit_test(test_chunks_that_end_early),
+        cmocka_unit_test(test_levels_that_contradict),
         cmocka_unit_test(test_repeated_lists),
         cmocka_unit_test(test_names_that_are_no_text),
         cmocka_unit_test(test_refusals),
