@@ -525,6 +525,14 @@ static int need_levels(struct hr_pq_leaf *leaf, struct hr_error *err) {
     return 0;
 }
 
+int hr_pq_leaf_end(const struct hr_pq_leaf *leaf, struct hr_error *err) {
+    const bool whole = leaf->plan.pages == NULL && leaf->info->max_rep > 0;
+    if (!whole || (leaf->page_left == 0 && leaf->entries_left == 0)) {
+        return 0;
+    }
+    return hr_pq_leaf_blame(leaf, corrupt(err, "it has more rows than the row group"), err);
+}
+
 int hr_pq_leaf_rows_ready(struct hr_pq_leaf *leaf, size_t *rows, struct hr_error *err) {
     int rc = need_levels(leaf, err);
     size_t n = 0;

@@ -106,6 +106,8 @@ void hr_pq_leaf_release(struct hr_pq_leaf *leaf);
 int hr_pq_leaf_read_flat(struct hr_pq_leaf *leaf, struct hr_vec *vec, size_t n, size_t stop_bytes,
                          size_t *got, struct hr_error *err);
 
+/* All rows of the row group were read: a repeated column must have no entry left. */
+int hr_pq_leaf_end(const struct hr_pq_leaf *leaf, struct hr_error *err);
 /* Nested leaves: how many rows are known to start in the levels decoded ahead (at least 1). */
 int hr_pq_leaf_rows_ready(struct hr_pq_leaf *leaf, size_t *rows, struct hr_error *err);
 /* Read n whole rows: entries to sub_def / sub_rep (replaced), values and nulls of its slots to vec.

@@ -420,10 +420,14 @@ static int advance(struct reader *r, int64_t row, struct hr_error *err) {
         r->row = r->plan.rows[r->range].begin;
         return seek_leaves(r, r->row, err);
     }
+    int rc = 0;
+    for (int i = 0; i < r->schema.n_leaves && rc == 0 && row == group_of(r)->num_rows; i++) {
+        rc = hr_pq_leaf_end(&r->leaves[i], err);
+    }
     r->group_open = false;
     r->group_first_row += group_of(r)->num_rows;
     r->group++;
-    return 0;
+    return rc;
 }
 
 static int reader_next(struct hr_reader *base, struct hr_batch **out, struct hr_error *err) {

@@ -261,6 +261,25 @@ static void test_levels_that_contradict(void **state) {
     }
 }
 
+/* A row more than the row group has: some level is wrong, and with it perhaps every row. */
+static void test_rows_too_many(void **state) {
+    (void)state;
+    const uint8_t page[] = {2, 0, 0, 0, 4, 0, 2, 0, 0, 0, 4, 1, 7, 0, 0, 0, 8, 0, 0, 0};
+    for (int64_t rows = 1; rows <= 3; rows++) {
+        struct pb_file f;
+        pb_begin(&f);
+        f.root_children = 1;
+        pb_element(&f, leaf("r", HR_PQ_INT32, HR_PQ_REPEATED));
+        pb_column(&f, "r", HR_PQ_INT32, 2);
+        pb_page(&f, HR_PQ_DATA_PAGE, 2, HR_PQ_PLAIN, HR_PQ_RLE, page, sizeof(page));
+        if (rows == 2) {
+            assert_rows(&f, rows, "[[7]]\n[[8]]\n");
+        } else {
+            assert_refused(&f, rows, HR_E_CORRUPT, rows == 1 ? "more rows" : "fewer rows");
+        }
+    }
+}
+
 static void test_repeated_lists(void **state) {
     (void)state;
     const int32_t one = 1;
@@ -491,6 +510,7 @@ int main(void) {
         cmocka_unit_test(test_runs_too_wide),
         cmocka_unit_test(test_chunks_that_end_early),
         cmocka_unit_test(test_levels_that_contradict),
+        cmocka_unit_test(test_rows_too_many),
         cmocka_unit_test(test_repeated_lists),
         cmocka_unit_test(test_names_that_are_no_text),
         cmocka_unit_test(test_refusals),
