@@ -269,7 +269,9 @@ static int try_maybe(struct hr_scan *scan, struct hr_error *err) {
         return HR_END;
     }
     scan->tried_maybe = true;
-    return add_target(scan, hr_strdup(maybe), true, true, true, err);
+    /* Of a path the system says best what is wrong: not there, a pipe, no permission. */
+    bool quiet = (scan->conf.store->caps & HR_CAP_LOCAL) == 0;
+    return add_target(scan, hr_strdup(maybe), true, quiet, true, err);
 }
 
 /* On to the next target: 0, or HR_END after the last. */

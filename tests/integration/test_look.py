@@ -115,3 +115,19 @@ def test_a_reader_that_left_is_no_error(
     os.close(write_end)
     assert running.communicate()[1] == b""
     assert running.returncode == 141
+
+
+def test_a_pipe_under_a_name_is_told_how_it_is_read(
+    headrace_local: Headrace, tmp_path: Path
+) -> None:
+    """As a shell's <(…) gives it; a name that is not there says so too."""
+    os.mkfifo(tmp_path / "pipe")
+    done = headrace_local("count", "pipe", cwd=tmp_path)
+    assert done.code == 4
+    assert "it is not a regular file" in done.err
+    assert "standard input" in done.err
+    assert headrace_local.ok("count", "-", cwd=tmp_path, input="a\n1\n").out == "1\n"
+    done = headrace_local("count", "absent", cwd=tmp_path)
+    assert done.code == 4
+    assert "'absent'" in done.err
+    assert "No such file" in done.err

@@ -120,6 +120,7 @@ static int open_file(struct local_store *s, const char *key, struct stat *st,
     } else if (!S_ISREG(st->st_mode)) {
         rc = hr_fail(err, HR_E_NO_OBJECT, "could not open '%s' in %s: it is not a regular file",
                      key, s->base.label);
+        hr_error_hint(err, "pipes and devices are read as '-', from standard input");
     } else {
         return fd;
     }
