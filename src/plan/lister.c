@@ -17,7 +17,8 @@
  * Width helps only where pages come as fast beside each other as alone. A server that walks its
  * disks for each range, or is short of processors, answers many requests later than one after
  * another; so the number of requests at a time starts at two, doubles while each round of pages
- * was quicker for it, and is halved when it was not (hr_list_pace_page).
+ * was quicker for it, and is halved when half as many would have given as much
+ * (hr_list_pace_page).
  */
 #include <pthread.h>
 #include <string.h>

@@ -159,7 +159,7 @@ void hr_list_pace_page(struct hr_list_pace *pace, int width, int beside, int64_t
     const double mean = pace->quick / pace->judged;
     if (mean * 2 >= 1 + 1.0 / pace->allowed) {
         pace->allowed = pace->allowed * 2 < width ? pace->allowed * 2 : width;
-    } else {
+    } else if (mean < 0.5) { /* half as many would have given as much */
         pace->allowed = (pace->allowed + 1) / 2;
         pace->since = 0;
     }
