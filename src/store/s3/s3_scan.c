@@ -724,16 +724,49 @@ static const uint8_t *skip_prolog(const uint8_t *p, const uint8_t *end) {
     return p < end && *p == '<' ? p : NULL;
 }
 
-static bool is_url_encoded(struct hr_slice text) {
-    static const char tag[] = "<EncodingType>url</EncodingType>";
-    const size_t near = 2048;
-    size_t n = sizeof(tag) - 1;
-    if (text.len <= 2 * near) {
-        return memmem(text.ptr, text.len, tag, n) != NULL;
+/* Is what stands at p inside an object or a prefix? Then the next tag of either is a closing one.
+ */
+static bool is_inside_item(const uint8_t *p, const uint8_t *end) {
+    static const char *const tags[] = {"Contents>", "CommonPrefixes>"};
+    const uint8_t *first = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        const size_t n = strlen(tags[i]);
+        const uint8_t *at = p;
+        while ((at = memmem(at, (size_t)(end - at), tags[i], n)) != NULL && at[-1] != '<' &&
+               at[-1] != '/') {
+            at += n;
+        }
+        first = at != NULL && (first == NULL || at < first) ? at : first;
     }
-    return memmem(text.ptr, near, tag, n) != NULL ||
-           memmem(text.ptr + text.len - near, near, tag, n) != NULL ||
-           memmem(text.ptr, text.len, tag, n) != NULL;
+    return first != NULL && first[-1] == '/';
+}
+
+/* Says the list so itself, in these bytes of it? end: of the whole list. */
+static bool says_url(const uint8_t *p, size_t len, const uint8_t *end) {
+    static const char tag[] = "<EncodingType>url</EncodingType>";
+    const size_t n = sizeof(tag) - 1;
+    const uint8_t *stop = p + len;
+    for (int tries = 0; tries < 16; tries++) { /* no server writes it into an object even once */
+        p = memmem(p, (size_t)(stop - p), tag, n);
+        if (p == NULL) {
+            break;
+        }
+        p += n;
+        if (!is_inside_item(p, end)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_url_encoded(struct hr_slice text) {
+    const size_t near = 2048;
+    const uint8_t *end = text.ptr + text.len;
+    if (text.len <= 2 * near) {
+        return text.len > 0 && says_url(text.ptr, text.len, end);
+    }
+    return says_url(text.ptr, near, end) || says_url(end - near, near, end) ||
+           says_url(text.ptr, text.len, end);
 }
 
 int hr_s3_scan_list(struct hr_slice text, struct hr_list_page *page, struct hr_buf *token,
