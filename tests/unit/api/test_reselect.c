@@ -147,8 +147,8 @@ static void test_damage_is_refused(void **state) {
         "[{\"selection\":{\"format\":\"csv\",\"patterns\":[1],\"strict\":false},\"since\":1}]",
         "[{\"selection\":{\"format\":\"csv\",\"patterns\":[],\"strict\":1},\"since\":1}]",
         "[{\"selection\":{\"format\":7,\"patterns\":[],\"strict\":false},\"since\":1}]",
-        "[{\"selection\":{\"format\":\"csv\",\"patterns\":[],\"strict\":false,\"start\":\"x\"},"
-        "\"since\":1}]",
+        ("[{\"selection\":{\"format\":\"csv\",\"patterns\":[],\"strict\":false,\"start\":\"x\"},"
+         "\"since\":1}]"),
     };
     for (size_t i = 0; i < HR_COUNTOF(texts); i++) {
         struct hr_reselect *r = NULL;
